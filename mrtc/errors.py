@@ -25,5 +25,5 @@ class ResultsError(MrtcError):
     """A results file that is missing, damaged, foreign, too new, or of another run."""
 
 
-class Diverged(MrtcError):
+class DivergenceError(MrtcError):
     """Training met a value that is not finite."""

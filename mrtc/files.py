@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 from mrtc.errors import OutputError
@@ -77,14 +78,10 @@ def _remove_stale(path: Path) -> None:
     """Removes what killed processes of this machine left of earlier writes to ``path``."""
     if not path.parent.is_dir():
         return
-    for leftover in path.parent.glob(f"{_glob_escape(_stem(path))}*.tmp"):
+    for leftover in path.parent.glob(f"{escape(_stem(path))}*.tmp"):
         process = leftover.name.removeprefix(_stem(path)).removesuffix(".tmp")
         if process.isdecimal() and not _is_alive(int(process)):
             leftover.unlink(missing_ok=True)
-
-
-def _glob_escape(text: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
 def _is_alive(process: int) -> bool:
