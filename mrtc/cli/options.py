@@ -1,0 +1,28 @@
+"""Options that mean the same in every command."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Official data file, or its folder; left out, dSprites is rendered."),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    typer.Option(help="Of matrix products; auto is bf16 where the device is fast at it."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Extrapolate = Annotated[
+    bool, typer.Option("--extrapolate", help="Allow betas outside the trained range.")
+]
+Betas = Annotated[
+    str | None,
+    typer.Option(help="Grid low:high:count (0.1:10:50, log-spaced), list 0.5,1,4, or one number."),
+]
+Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint that `mrtc train` wrote (.pt).")]

@@ -1,0 +1,30 @@
+"""``mrtc presets``: what ``mrtc train --preset`` takes."""
+
+import json
+
+import typer
+
+from mrtc.cli import options
+
+
+def presets(as_json: options.Json = False) -> None:
+    """List the presets with their budgets."""
+    from mrtc.experiments import PRESETS
+
+    rows = {
+        f"{dataset} {name}": (entry.summary, entry.build("tcvae"))
+        for dataset, entries in PRESETS.items()
+        for name, entry in entries.items()
+    }
+    if as_json:
+        typer.echo(json.dumps({key: json.loads(run.to_json()) for key, (_, run) in rows.items()}))
+        return
+    for key, (summary, run) in rows.items():
+        training, model = run.training, run.model
+        typer.echo(
+            f"{key}: {summary}\n"
+            f"    {training.steps} steps of {training.batch}, learning rate "
+            f"{training.learning_rate:g} ({training.schedule}), hidden {model.hidden}, codes "
+            f"{model.codes}, gates {model.gated} ({model.gate_init}), betas {run.betas}, groups "
+            f"{run.objective.groups}"
+        )

@@ -1,0 +1,200 @@
+"""The sweep: everything that is measured at each beta of a grid, written beta by beta."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
+
+from mrtc.datasets.examples import FactorExamples
+from mrtc.devices import Precision
+from mrtc.evaluation.encode import CHUNK, PosteriorEncoder
+from mrtc.factors import FactorGrid
+from mrtc.metrics.active_units import code_variance
+from mrtc.metrics.information import Estimator, Information, information_matrix
+from mrtc.metrics.mig import mutual_information_gap, score_gaps
+from mrtc.metrics.rate_distortion import rate_per_code, rate_per_example, standard_error
+from mrtc.progress import Progress
+from mrtc.randomness import numpy_stream, torch_stream
+from mrtc.results import Writer
+from mrtc.vae import VAE
+
+ACTIVE_VARIANCE = 0.01
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How a checkpoint is evaluated."""
+
+    scored_factors: tuple[str, ...]
+    """Factors whose gaps make up the MIG."""
+    examples: PositiveInt | None = None
+    """Examples that are encoded, a stratified subset; ``None`` for all."""
+    keep: PositiveInt = 10_000
+    """Examples, of those encoded, whose moments are stored, and which are decoded for the
+    distortion."""
+    estimator: Estimator = "quadrature"
+    """Of the entropies behind the MIG."""
+    samples: PositiveInt = 10_000
+    """Draws for each entropy, with ``sampling``."""
+    seed: int = 0
+    """Of the subsets and of all draws."""
+
+    def choose(
+        self, grid: FactorGrid
+    ) -> tuple[Int[np.ndarray, " example"], Int[np.ndarray, " kept"]]:
+        """Indices of the examples to encode, and positions among them of those to keep."""
+        index = np.arange(len(grid))
+        if self.examples is not None and self.examples < len(grid):
+            index = grid.stratified(self.examples, numpy_stream(self.seed, "examples"))
+        kept = np.arange(len(index))
+        if self.keep < len(index):
+            rng = numpy_stream(self.seed, "kept")
+            is_whole = len(index) == len(grid)
+            kept = (
+                grid.stratified(self.keep, rng)
+                if is_whole
+                else np.sort(rng.choice(len(index), self.keep, replace=False))
+            )
+        return index, kept
+
+
+def sweep(
+    vae: VAE,
+    examples: FactorExamples,
+    config: EvaluationConfig,
+    writer: Writer,
+    *,
+    device: torch.device,
+    precision: Precision = "auto",
+    quiet: bool = False,
+) -> None:
+    """Evaluates ``vae`` at every beta that ``writer`` has not got yet.
+
+    Args:
+        vae: The model.
+        examples: The dataset, on ``device``.
+        config: What is measured, and on how many examples.
+        writer: Of the results; its header names the betas.
+        device: Where to compute.
+        precision: Of the encoder's matrix products. The decoder runs in float32, as the
+            distortion is reported as it is.
+        quiet: Show no progress.
+    """
+    pending = writer.pending
+    if not pending:
+        return
+    index, kept = config.choose(examples.grid)
+    factors = examples.grid.classes(index)
+    encoder = PosteriorEncoder(
+        vae.to(device), examples, index, device=device, precision=precision, quiet=quiet
+    )
+    betas = writer.header.beta
+    parameters = _parameters(config, len(index), len(kept))
+    with Progress(
+        "evaluating", len(betas), done=len(betas) - len(pending), unit="beta", quiet=quiet
+    ) as progress:
+        for position in pending:
+            beta = float(betas[position])
+            mean, log_sigma = encoder.moments(beta)
+            distortion = _distortion(
+                vae, examples, index[kept], mean[kept], log_sigma[kept], beta, config.seed, device
+            )
+            information = information_matrix(
+                mean,
+                log_sigma,
+                factors,
+                estimator=config.estimator,
+                samples=config.samples,
+                generator=numpy_stream(config.seed, "entropies"),
+            )
+            values = _values(mean, log_sigma, kept, distortion)
+            values |= _mig(information, examples.grid.names, config.scored_factors)
+            writer.write(position, values, {name: parameters[name] for name in values})
+            shown = {name: float(values[name]) for name in ("rate", "distortion", "mig_chen")}
+            progress.advance(numbers={"beta": beta} | shown)
+
+
+Values = dict[str, np.ndarray | float]
+
+
+def _values(
+    mean: Float32[np.ndarray, "example code"],
+    log_sigma: Float32[np.ndarray, "example code"],
+    kept: Int[np.ndarray, " kept"],
+    distortion: Float[np.ndarray, " kept"],
+) -> Values:
+    rate = rate_per_example(mean, log_sigma)
+    variance = code_variance(mean)
+    return {
+        "rate": float(rate.mean()),
+        "rate_error": standard_error(rate),
+        "rate_code": rate_per_code(mean, log_sigma),
+        "distortion": float(distortion.mean()),
+        "distortion_error": standard_error(distortion),
+        "elbo": -float((distortion + rate[kept]).mean()),
+        "active_units": float((variance >= ACTIVE_VARIANCE).sum()),
+        "code_variance": variance,
+        "mean": mean[kept],
+        "log_sigma": log_sigma[kept],
+    }
+
+
+def _mig(information: Information, names: Sequence[str], scored: Sequence[str]) -> Values:
+    values: Values = {
+        "mig_chen": score_gaps(information, names, scored).score,
+        "mig_chen_factor": mutual_information_gap(information.information, information.entropy),
+        "information": information.information,
+        "code_entropy": information.code_entropy,
+        "factor_entropy": information.entropy,
+    }
+    if information.information_error is not None:
+        values["information_error"] = information.information_error
+    return values
+
+
+def _distortion(
+    vae: VAE,
+    examples: FactorExamples,
+    index: Int[np.ndarray, " kept"],
+    mean: Float32[np.ndarray, "kept code"],
+    log_sigma: Float32[np.ndarray, "kept code"],
+    beta: float,
+    seed: int,
+    device: torch.device,
+) -> Float[np.ndarray, " kept"]:
+    """Distortion of each example at one draw from its posterior, the same noise at every beta."""
+    noise = torch_stream(seed, "distortion", device=device)
+    rate = torch.tensor([beta], device=device, dtype=torch.float32)
+    parts = []
+    arrays = (torch.from_numpy(array).to(device) for array in (index, mean, log_sigma))
+    for chunk, mu, log_s in zip(*(torch.split(array, CHUNK) for array in arrays), strict=True):
+        with torch.inference_mode():
+            z = mu + log_s.exp() * torch.empty_like(mu).normal_(generator=noise)
+            parts.append(-vae.decode(z, rate).log_prob(examples.images(chunk)))
+    return torch.cat(parts).double().numpy(force=True)
+
+
+def _parameters(
+    config: EvaluationConfig, encoded: int, decoded: int
+) -> dict[str, dict[str, object]]:
+    """What each stored variable depends on beside the model."""
+    all_encoded: dict[str, object] = {"examples": encoded}
+    all_decoded: dict[str, object] = {"examples": decoded, "draws": 1, "seed": config.seed}
+    entropies = all_encoded | {"estimator": config.estimator}
+    if config.estimator == "sampling":
+        entropies |= {"samples": config.samples, "seed": config.seed}
+    active = all_encoded | {"threshold": ACTIVE_VARIANCE}
+    kept: dict[str, object] = {"examples": decoded}
+    return {
+        **dict.fromkeys(("rate", "rate_error", "rate_code", "code_variance"), all_encoded),
+        **dict.fromkeys(("distortion", "distortion_error", "elbo"), all_decoded),
+        **dict.fromkeys(("information", "information_error", "code_entropy"), entropies),
+        **dict.fromkeys(("mean", "log_sigma"), kept),
+        "mig_chen": entropies | {"scored_factors": list(config.scored_factors)},
+        "mig_chen_factor": entropies | {"scored_factors": list(config.scored_factors)},
+        "active_units": active,
+        "factor_entropy": all_encoded,
+    }

@@ -1,0 +1,107 @@
+"""One checkpoint, evaluated over a grid of beta, to a results file."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from mrtc.datasets.dsprites import CHEN_FACTORS
+from mrtc.devices import Precision, resolve_precision
+from mrtc.errors import MrtcError
+from mrtc.evaluation import EvaluationConfig, sweep
+from mrtc.experiments.data import load_data
+from mrtc.experiments.run import load_vae, read_config
+from mrtc.metrics.information import Estimator
+from mrtc.results import Header, Results, open_writer, read
+from mrtc.training import Checkpoint
+
+
+def evaluate(
+    checkpoint: Path,
+    out: Path,
+    *,
+    betas: Float[np.ndarray, " beta"],
+    data: Path | None = None,
+    factors: tuple[str, ...] = CHEN_FACTORS,
+    examples: int | None = None,
+    keep: int = 10_000,
+    estimator: Estimator = "quadrature",
+    samples: int = 10_000,
+    seed: int = 0,
+    extrapolate: bool = False,
+    device: torch.device,
+    precision: Precision = "auto",
+    force: bool = False,
+    quiet: bool = False,
+) -> Results:
+    """Rate, distortion, active units and MIG at every beta; goes on where ``out`` left off.
+
+    Args:
+        checkpoint: As ``mrtc train`` wrote it.
+        out: The results file to write (``.h5``), beta by beta.
+        betas: The grid.
+        data: The dataset's official file, where it is at hand.
+        factors: Factors whose gaps make up the MIG; Chen et al. leave out shape.
+        examples: How many are encoded, a stratified subset; ``None`` for all.
+        keep: How many, of those, are decoded and stored.
+        estimator: Of the entropies behind the MIG.
+        samples: Draws for each entropy, with ``sampling``.
+        seed: Of subsets and draws.
+        extrapolate: Allow betas outside the trained range.
+        device: Where to compute.
+        precision: Of the encoder's matrix products.
+        force: Overwrite ``out``, whatever it holds.
+        quiet: Show no progress.
+
+    Raises:
+        BetaError: If a beta lies outside the trained range and ``extrapolate`` is not set.
+        CheckpointError: If the checkpoint cannot be used.
+        ResultsError: If ``out`` holds another evaluation, or is being written.
+        OutputError: If ``out`` cannot be written.
+    """
+    vae, config, loaded = load_vae(checkpoint)
+    config.betas.require(betas.tolist(), extrapolate=extrapolate)
+    dataset = load_data(config.dataset, data, device, quiet=quiet)
+    unknown = [name for name in factors if name not in dataset.grid.names]
+    if unknown or not factors:
+        raise MrtcError(
+            f"{config.dataset} has no factor {', '.join(unknown) or 'that is scored'}; choose "
+            f"--factors among {','.join(dataset.grid.names)}"
+        )
+    population = len(dataset)
+    if examples is not None and examples > population:
+        raise MrtcError(
+            f"{config.dataset} has {population} examples, {examples} were asked for; leave out "
+            "--examples to use all"
+        )
+    evaluation = EvaluationConfig(factors, examples, keep, estimator, samples, seed)
+    index, kept = evaluation.choose(dataset.grid)
+    resolved = resolve_precision(precision, device)
+    header = Header(
+        beta=betas,
+        num_codes=config.model.codes,
+        factors=dataset.grid.names,
+        config=json.loads(config.to_json()),
+        fingerprint=loaded.fingerprint(),
+        seed=seed,
+        source=dataset.source,
+        parameters=asdict(evaluation) | {"precision": resolved, "encoded": len(index)},
+        index=index[kept],
+        classes=dataset.grid.classes(index[kept]),
+    )
+    with open_writer(out, header, force=force) as writer:
+        sweep(vae, dataset, evaluation, writer, device=device, precision=resolved, quiet=quiet)
+    return read(out)
+
+
+def default_betas(checkpoint: Path) -> Float[np.ndarray, " beta"]:
+    """50 betas over the trained range, log-spaced; the one beta of a baseline.
+
+    Raises:
+        CheckpointError: If the checkpoint cannot be used.
+    """
+    betas = read_config(Checkpoint.load(checkpoint), checkpoint).betas
+    return np.array([betas.low]) if betas.is_single else np.geomspace(betas.low, betas.high, 50)

@@ -1,0 +1,159 @@
+"""One training run, from a configuration to a checkpoint."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from mrtc.architectures import MLPDecoder, MLPEncoder
+from mrtc.devices import Precision, resolve_precision
+from mrtc.errors import CheckpointError, MrtcError
+from mrtc.experiments.config import RunConfig
+from mrtc.experiments.data import load_data
+from mrtc.files import claim
+from mrtc.randomness import torch_stream
+from mrtc.training import Checkpoint, TrainingState, train
+from mrtc.vae import VAE
+
+IMAGE_SHAPES = {"dsprites": (1, 64, 64)}
+
+
+def run(
+    config: RunConfig,
+    out: Path,
+    *,
+    data: Path | None = None,
+    device: torch.device,
+    precision: Precision = "auto",
+    resume: bool = False,
+    force: bool = False,
+    tensorboard: Path | None = None,
+    quiet: bool = False,
+) -> Checkpoint:
+    """Trains one model and writes its checkpoint, also every minute on the way.
+
+    Args:
+        config: The run; its ``precision`` and ``source`` are filled in here.
+        out: The checkpoint to write (``.pt``).
+        data: The dataset's official file, where it is at hand.
+        device: Where to train.
+        precision: Of the networks' matrix products.
+        resume: Go on from ``out`` if it is there; begin if it is not.
+        force: Overwrite ``out``.
+        tensorboard: Folder for a TensorBoard log.
+        quiet: Show no progress.
+
+    Raises:
+        CheckpointError: If ``out`` cannot be resumed, or is of another run.
+        OutputError: If ``out`` exists and neither ``resume`` nor ``force`` is given, or cannot be
+            written.
+        DivergenceError: If the objective is not finite.
+        KeyboardInterrupt: On Ctrl-C or a scheduler's signal, after saving.
+    """
+    claim(out, force=force or resume)
+    start = Checkpoint.load(out) if resume and out.exists() else None
+    examples = load_data(config.dataset, data, device, quiet=quiet)
+    config = replace(config, precision=resolve_precision(precision, device), source=examples.source)
+    vae, state = build_vae(config), TrainingState()
+    if start is not None:
+        _require_same(config, start, out)
+        vae.load_state_dict(start.weights)
+        state = start.state
+
+    def save(state: TrainingState) -> None:
+        Checkpoint(config.to_json(), vae.state_dict(), state).save(out)
+
+    with _recorder(tensorboard) as record:
+        state = train(
+            vae,
+            examples,
+            config.objective,
+            config.training,
+            seed=config.seed,
+            device=device,
+            precision=config.precision,
+            state=state,
+            save=save,
+            record=record,
+            quiet=quiet,
+        )
+    return Checkpoint(config.to_json(), vae.state_dict(), state)
+
+
+def build_vae(config: RunConfig) -> VAE:
+    """The untrained model of a run, on the CPU; its weights depend on the seed alone."""
+    shape = IMAGE_SHAPES[config.dataset]
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.set_state(torch_stream(config.seed, "weights").get_state())
+        encoder, decoder = MLPEncoder(shape, config.model), MLPDecoder(shape, config.model)
+    return VAE(encoder, decoder, config.model.codes, config.betas)
+
+
+def load_vae(path: Path) -> tuple[VAE, RunConfig, Checkpoint]:
+    """The model of a checkpoint, on the CPU, in evaluation mode.
+
+    Raises:
+        CheckpointError: If the file cannot be used.
+    """
+    checkpoint = Checkpoint.load(path)
+    config = read_config(checkpoint, path)
+    vae = build_vae(config)
+    try:
+        vae.load_state_dict(checkpoint.weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights in {path} do not fit its configuration: {_brief(error)}; train again, "
+            "or use a copy"
+        ) from error
+    return vae.eval(), config, checkpoint
+
+
+def read_config(checkpoint: Checkpoint, path: Path) -> RunConfig:
+    """The configuration in a checkpoint.
+
+    Raises:
+        CheckpointError: If this version of mrtc cannot read it.
+    """
+    try:
+        return RunConfig.from_json(checkpoint.config)
+    except ValueError as error:
+        raise CheckpointError(
+            f"the configuration in {path} cannot be read: {_brief(error)}; use the version of "
+            "mrtc that wrote it"
+        ) from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _require_same(config: RunConfig, start: Checkpoint, out: Path) -> None:
+    found = config.differences(read_config(start, out))
+    if found:
+        raise CheckpointError(
+            f"{out} is of another run: {'; '.join(found)}. Ask for the same run, choose another "
+            "--out, or begin anew with --force instead of --resume"
+        )
+
+
+@contextmanager
+def _recorder(folder: Path | None) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    if folder is None:
+        yield lambda _step, _terms: None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise MrtcError(
+            "TensorBoard is not installed; install it with `pip install 'mrtc[tensorboard]'`, or "
+            "leave out --tensorboard"
+        ) from None
+    with SummaryWriter(str(folder)) as writer:
+
+        def record(step: int, terms: dict[str, float]) -> None:
+            for name, value in terms.items():
+                writer.add_scalar(f"train/{name}", value, step)
+
+        yield record

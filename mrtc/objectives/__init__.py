@@ -1,0 +1,13 @@
+"""What is minimised: named terms per example, in nats."""
+
+from mrtc.objectives.objective import ObjectiveConfig, ObjectiveName, objective_terms
+from mrtc.objectives.total_correlation import Estimator, RateTerms, rate_terms
+
+__all__ = [
+    "Estimator",
+    "ObjectiveConfig",
+    "ObjectiveName",
+    "RateTerms",
+    "objective_terms",
+    "rate_terms",
+]

@@ -1,0 +1,88 @@
+"""The two objectives, from one configuration: beta-VAE and beta-TCVAE."""
+
+import math
+from typing import Literal
+
+from jaxtyping import Float
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from mrtc.distributions import DiagonalGaussian
+from mrtc.objectives.total_correlation import Estimator, rate_terms
+
+ObjectiveName = Literal["beta", "tcvae"]
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What is minimised, and how beta is drawn for it."""
+
+    name: ObjectiveName
+    """``beta``: distortion + beta rate. ``tcvae``: beta weighs the total correlation alone."""
+    estimator: Estimator = "weighted"
+    """Of q(z) in a minibatch; ``tcvae`` alone reads it."""
+    groups: PositiveInt | Literal["example"] = "example"
+    """How many betas a batch holds: one for each of so many equal groups, or one per example. For
+    ``tcvae`` each group has its own estimate of q(z); one beta per example, as in the published
+    code, mixes the posteriors of all betas in one estimate."""
+
+    def betas_in(self, batch: int) -> int:
+        """Betas drawn for a batch of so many examples."""
+        return batch if self.groups == "example" else self.groups
+
+    @property
+    def estimates(self) -> int:
+        """Estimates of q(z) made from a batch."""
+        return 1 if self.groups == "example" else self.groups
+
+
+def objective_terms(
+    config: ObjectiveConfig,
+    *,
+    distortion: Float[Tensor, " batch"],
+    posterior: DiagonalGaussian,
+    z: Float[Tensor, "batch code"],
+    beta: Float[Tensor, " group"],
+    population: int,
+) -> dict[str, Float[Tensor, " batch"]]:
+    """The objective and its terms, per example, in nats.
+
+    Args:
+        config: Which objective.
+        distortion: Of each example, at its draw ``z``.
+        posterior: Of each example.
+        z: One draw from each.
+        beta: One for each of equal groups of consecutive examples.
+        population: Examples in the dataset.
+
+    Returns:
+        ``objective`` (its mean is minimised), ``distortion``, ``rate``; for ``tcvae`` also
+        ``index_code_mi``, ``total_correlation`` and ``dimensionwise_kl``, which sum to the rate at
+        the draw. These three are estimates from a minibatch: of the right gradient, not values to
+        report. The constant that ``weighted`` adds to them is left out here.
+
+    References:
+        Higgins et al., ICLR 2017; Chen et al., NeurIPS 2018.
+    """
+    beta = beta.repeat_interleave(len(distortion) // len(beta))
+    rate = posterior.rate().sum(1)
+    if config.name == "beta":
+        return {"objective": distortion + beta * rate, "distortion": distortion, "rate": rate}
+    terms = rate_terms(
+        posterior, z, estimator=config.estimator, population=population, groups=config.estimates
+    )
+    codes = z.shape[1]
+    excess = math.log(population) if config.estimator == "weighted" else 0.0
+    total_correlation = terms.total_correlation - (codes - 1) * excess
+    return {
+        "objective": distortion
+        + terms.index_code_mi
+        + beta * total_correlation
+        + terms.dimensionwise_kl,
+        "distortion": distortion,
+        "rate": rate,
+        "index_code_mi": terms.index_code_mi - excess,
+        "total_correlation": total_correlation,
+        "dimensionwise_kl": terms.dimensionwise_kl + codes * excess,
+    }

@@ -1,0 +1,192 @@
+"""Reading results: a file that mrtc wrote as arrays and tables, any other as a clear refusal."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Float32, Int
+
+from mrtc import __version__
+from mrtc.errors import ResultsError
+from mrtc.results.header import Header
+from mrtc.results.layout import read_header
+from mrtc.results.schema import FORMAT, VARIABLES, VERSION
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+ADVICE = "give the .h5 file that an evaluation such as `mrtc eval-mig` wrote"
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Posteriors of the kept examples at one beta."""
+
+    mean: Float32[np.ndarray, "example code"]
+    log_sigma: Float32[np.ndarray, "example code"]
+    index: Int[np.ndarray, " example"]
+    """Position of each example in the data."""
+    classes: Int[np.ndarray, "example factor"] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """An evaluation as read from its file. Values are NaN at betas that are not evaluated."""
+
+    path: Path
+    header: Header
+    evaluated: Bool[np.ndarray, " beta"]
+    metrics: Mapping[str, Float[np.ndarray, "..."]]
+    """Arrays by name; dimensions, units and sources stand in ``mrtc.results.VARIABLES``."""
+    parameters: Mapping[str, Mapping[str, Any]]
+    """What each metric was computed with, by the same names."""
+    versions: Mapping[str, str]
+    created: str
+    """Date and time, UTC."""
+
+    @property
+    def beta(self) -> Float[np.ndarray, " beta"]:
+        """The grid of rate weights."""
+        return self.header.beta
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the ground-truth factors."""
+        return self.header.factors
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The whole configuration of the run."""
+        return self.header.config
+
+    def table(self) -> pd.DataFrame:
+        """One row for each evaluated beta, one column for each metric that is one number."""
+        columns = {
+            name: values[self.evaluated]
+            for name, values in self.metrics.items()
+            if VARIABLES[name].dims == ("beta",)
+        }
+        return pd.DataFrame({"beta": self.beta[self.evaluated], **columns})
+
+    def long_table(self, name: str) -> pd.DataFrame:
+        """One row for each value of ``name``: its beta, code and factor as it has them, the value.
+
+        Raises:
+            ResultsError: If the file does not hold it.
+        """
+        values = self.metric(name)
+        labels = {
+            "beta": self.beta[self.evaluated],
+            "code": np.arange(self.header.num_codes),
+            "factor": list(self.factors),
+        }
+        dims = VARIABLES[name].dims
+        index = pd.MultiIndex.from_product([labels[dim] for dim in dims], names=dims)
+        return pd.DataFrame({name: values.ravel()}, index=index).reset_index()
+
+    def metric(self, name: str) -> Float[np.ndarray, "..."]:
+        """Values of one metric, at the evaluated betas only.
+
+        Raises:
+            ResultsError: If the file does not hold it.
+        """
+        if name not in self.metrics:
+            raise ResultsError(
+                f"{self.path} holds no {name}, only {', '.join(self.metrics) or 'no metric'}; "
+                "evaluate the run again with that metric"
+            )
+        values = self.metrics[name]
+        return values[self.evaluated] if "beta" in VARIABLES[name].dims else values
+
+    def moments(self, beta_index: int) -> Moments:
+        """Posteriors of the kept examples at one beta, read from the file now.
+
+        Raises:
+            ResultsError: If they are not there, or the file is another one by now.
+        """
+        with opened(self.path) as file:
+            if file.attrs["created"] != self.created:
+                raise ResultsError(
+                    f"{self.path} was made at {self.created} when it was read, and now at "
+                    f"{file.attrs['created']}; read it again"
+                )
+            if not self.evaluated[beta_index] or "moments/mean" not in file:
+                raise ResultsError(
+                    f"{self.path} holds no moments at beta {self.beta[beta_index]:g}; evaluate "
+                    "that beta with moments kept"
+                )
+            return Moments(
+                mean=file["moments/mean"][beta_index],
+                log_sigma=file["moments/log_sigma"][beta_index],
+                index=self.header.index,
+                classes=self.header.classes,
+            )
+
+
+def read(path: Path) -> Results:
+    """Reads a results file, also while it is being written.
+
+    Raises:
+        ResultsError: If it is missing, damaged, foreign, too new, or holds no evaluated beta.
+    """
+    with opened(path) as file:
+        found = {name: file[f"metrics/{name}"] for name in VARIABLES if f"metrics/{name}" in file}
+        results = Results(
+            path=path,
+            header=read_header(file),
+            evaluated=file["evaluated"][...] == 1,
+            metrics={name: dataset[...] for name, dataset in found.items()},
+            parameters={
+                name: json.loads(dataset.attrs["parameters"]) for name, dataset in found.items()
+            },
+            versions=json.loads(file.attrs["versions"]),
+            created=str(file.attrs["created"]),
+        )
+    if not results.evaluated.any():
+        raise ResultsError(
+            f"{path} holds nothing yet: 0 of its {len(results.beta)} betas are evaluated; wait for "
+            "its evaluation, or start that again to go on with it"
+        )
+    return results
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Opens ``path`` for reading; whatever is wrong with it comes out as a ResultsError."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(SIGNATURE))
+    except OSError as error:
+        raise ResultsError(f"cannot read {path}: {error.strerror}; {ADVICE}") from error
+    if start != SIGNATURE:
+        raise ResultsError(f"{path} is not an HDF5 file, it starts with {start!r}; {ADVICE}")
+    try:
+        # Without HDF5's own lock, which network file systems often lack: a results file never
+        # changes in place.
+        with h5py.File(path, "r", locking=False) as file:
+            _require_format(path, file)
+            yield file
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise ResultsError(
+            f"{path} is damaged ({path.stat().st_size} bytes, {error}); restore it from a copy, or "
+            "evaluate again with --force"
+        ) from error
+
+
+def _require_format(path: Path, file: h5py.File) -> None:
+    kind = file.attrs.get("format")
+    if kind != FORMAT:
+        raise ResultsError(
+            f"{path} is an HDF5 file of another kind, its attribute format is {kind!r} instead of "
+            f"{FORMAT!r}; {ADVICE}"
+        )
+    schema = int(file.attrs["schema_version"])
+    if schema > VERSION:
+        raise ResultsError(
+            f"{path} has schema version {schema}, and mrtc {__version__} reads up to {VERSION}; "
+            "upgrade mrtc"
+        )

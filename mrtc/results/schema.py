@@ -1,0 +1,119 @@
+"""What a results file may hold: every variable with its dimensions, unit and source, as data."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+FORMAT = "mrtc-results"
+VERSION = 1
+"""Rises when an older reader would misread the file; a new variable does not raise it."""
+
+Dimension = Literal["beta", "code", "factor", "example"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array of a results file, and what a reader must know to use it."""
+
+    name: str
+    dims: tuple[Dimension, ...]
+    unit: str
+    """``nats``, ``count``, or ``1`` for a number without unit."""
+    long_name: str
+    source: str
+    """Where the quantity is defined: a paper, or ``data`` for what was given."""
+    direction: Literal["higher is better", "lower is better", ""] = ""
+    """For scores and for what a model is trained to make small; empty for the rest."""
+    group: str = "metrics"
+    dtype: str = "f8"
+
+
+BAE = "Bae et al., Multi-Rate VAE, ICLR 2023"
+BURDA = "Burda et al., Importance Weighted Autoencoders, ICLR 2016"
+CHEN = "Chen et al., Isolating Sources of Disentanglement, NeurIPS 2018"
+KINGMA = "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014"
+
+HIGHER: Final = "higher is better"
+LOWER: Final = "lower is better"
+
+VARIABLES: dict[str, Variable] = {
+    variable.name: variable
+    for variable in (
+        Variable("rate", ("beta",), "nats", "rate, mean over examples", BAE),
+        Variable("rate_error", ("beta",), "nats", "standard error of the rate's mean", BAE),
+        Variable(
+            "rate_code", ("beta", "code"), "nats", "rate of each code, mean over examples", BAE
+        ),
+        Variable("distortion", ("beta",), "nats", "distortion, mean over examples", BAE, LOWER),
+        Variable(
+            "distortion_error", ("beta",), "nats", "standard error of the distortion's mean", BAE
+        ),
+        Variable(
+            "elbo", ("beta",), "nats", "evidence lower bound, mean over examples", KINGMA, HIGHER
+        ),
+        Variable("active_units", ("beta",), "count", "active units", BURDA),
+        Variable(
+            "code_variance",
+            ("beta", "code"),
+            "1",
+            "variance of the posterior mean over examples",
+            BURDA,
+        ),
+        Variable("mig_chen", ("beta",), "1", "mutual information gap, Chen", CHEN, HIGHER),
+        Variable(
+            "mig_chen_factor",
+            ("beta", "factor"),
+            "1",
+            "mutual information gap of each factor, Chen",
+            CHEN,
+            HIGHER,
+        ),
+        Variable(
+            "information",
+            ("beta", "code", "factor"),
+            "nats",
+            "mutual information of code and factor",
+            CHEN,
+        ),
+        Variable(
+            "information_error",
+            ("beta", "code", "factor"),
+            "nats",
+            "standard error of the sampled mutual information",
+            CHEN,
+        ),
+        Variable(
+            "code_entropy", ("beta", "code"), "nats", "differential entropy of each code", CHEN
+        ),
+        Variable("factor_entropy", ("factor",), "nats", "entropy of each factor", CHEN),
+        Variable(
+            "mean",
+            ("beta", "example", "code"),
+            "1",
+            "mean of the posterior",
+            KINGMA,
+            group="moments",
+            dtype="f4",
+        ),
+        Variable(
+            "log_sigma",
+            ("beta", "example", "code"),
+            "1",
+            "log of the posterior's standard deviation",
+            KINGMA,
+            group="moments",
+            dtype="f4",
+        ),
+    )
+}
+"""What an evaluation may write, by name. Floats; NaN where a beta is not evaluated yet."""
+
+CLASSES = Variable(
+    "classes",
+    ("example", "factor"),
+    "1",
+    "class of each factor",
+    "data",
+    group="moments",
+    dtype="i4",
+)
+"""Written once, with the examples themselves."""

@@ -1,0 +1,102 @@
+"""A VAE whose encoder and decoder read beta."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mrtc.distributions import Bernoulli, DiagonalGaussian
+from mrtc.rates import BetaRange
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A module that maps examples to the moments of their posteriors, in two parts."""
+
+    def stem(self, x: Tensor) -> Tensor:
+        """What does not depend on beta: computed once for many betas."""
+
+    def from_stem(self, stem: Tensor, rate_code: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log sigma of each code, given the rate code."""
+
+
+class Pass(NamedTuple):
+    """What one training step needs of one batch; a tuple, so that engines can convert it."""
+
+    mean: Float[Tensor, "batch code"]
+    log_sigma: Float[Tensor, "batch code"]
+    z: Float[Tensor, "batch code"]
+    distortion: Float[Tensor, " batch"]
+
+
+class VAE(nn.Module):
+    """Encoder, standard normal prior, decoder with Bernoulli likelihood.
+
+    With gates in its networks this is a multi-rate VAE, and ``beta`` says at which rate it works;
+    without gates it is a plain one, and ``beta`` has no effect.
+
+    Args:
+        encoder: Module with ``stem`` and ``from_stem``, see :class:`Encoder`.
+        decoder: Module from codes and rate code to logits.
+        codes: Latent dimensions.
+        betas: The range it is trained for.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: nn.Module, codes: int, betas: BetaRange) -> None:
+        super().__init__()
+        self.encoder: Encoder = encoder
+        self.decoder = decoder
+        self.codes = codes
+        self.betas = betas
+
+    def encode(
+        self, x: Float[Tensor, "batch *event"], beta: Float[Tensor, " group"] | float
+    ) -> DiagonalGaussian:
+        """The posterior of each example.
+
+        Args:
+            x: Examples.
+            beta: One for all (a number), one for each, or one for each of equal groups of
+                consecutive examples. A number outside the trained range is refused.
+
+        Raises:
+            BetaError: If the number ``beta`` lies outside the trained range.
+        """
+        return self.posterior(self.encoder.stem(x), beta)
+
+    def posterior(
+        self, stem: Float[Tensor, "batch *stem"], beta: Float[Tensor, " group"] | float
+    ) -> DiagonalGaussian:
+        """The posterior of each example, from ``encoder.stem(x)``, which serves every beta."""
+        return DiagonalGaussian(*self.encoder.from_stem(stem, self._rate_code(beta, stem.device)))
+
+    def decode(
+        self, z: Float[Tensor, "batch code"], beta: Float[Tensor, " group"] | float
+    ) -> Bernoulli:
+        """The likelihood of each code vector; ``beta`` as in :meth:`encode`."""
+        return Bernoulli(self.decoder(z, self._rate_code(beta, z.device)))
+
+    def sample(
+        self, count: int, beta: float, generator: torch.Generator
+    ) -> Float[Tensor, "count *event"]:
+        """Means of the likelihood at ``count`` draws from the prior."""
+        z = torch.randn(count, self.codes, generator=generator, device=generator.device)
+        return self.decode(z, beta).mean
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch *event"],
+        beta: Float[Tensor, " group"],
+        noise: torch.Generator,
+    ) -> Pass:
+        """One draw through the model: posterior moments, draw, and distortion in nats."""
+        posterior = self.encode(x, beta)
+        z = posterior.sample(noise)
+        return Pass(posterior.mean, posterior.log_sigma, z, -self.decode(z, beta).log_prob(x))
+
+    def _rate_code(self, beta: Tensor | float, device: torch.device) -> Tensor:
+        if isinstance(beta, Tensor):
+            return self.betas.standardise(beta)
+        self.betas.require([beta])
+        return self.betas.standardise(torch.tensor([beta], device=device))

@@ -1,0 +1,22 @@
+"""What several tests share: real data, and the one rendering of dSprites."""
+
+from pathlib import Path
+
+import pytest
+
+from mrtc.datasets.dsprites import DSprites, load
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the project."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the real data of {folder} are absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dsprites() -> DSprites:
+    """The whole rendering, from the cache folder of MRTC_CACHE or of the user."""
+    return load(progress=False)
