@@ -16,6 +16,7 @@ ADVICE = {
     errno.EROFS: "the file system is read-only; choose another place",
     errno.EACCES: "you may not write there; choose another place, or change its permissions",
     errno.EPERM: "you may not write there; choose another place, or change its permissions",
+    errno.EEXIST: "a part of this path is a file, not a folder; choose another place",
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another place",
     errno.EISDIR: "this is a folder; name a file",
 }

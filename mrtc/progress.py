@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
 
 from tqdm import tqdm
 
@@ -27,6 +26,7 @@ class Progress:
     ) -> None:
         self._title, self._total, self._unit = title, total, unit
         self._first = self._done = done
+        self._numbers = ""
         self._lines = not quiet and not sys.stderr.isatty()
         self._bar = tqdm(
             desc=title,
@@ -38,7 +38,7 @@ class Progress:
         )
         self._start = self._last_line = time.monotonic()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(
@@ -53,7 +53,8 @@ class Progress:
         """Counts ``steps`` and shows ``numbers``, given only when they have changed."""
         self._done += steps
         if numbers is not None:
-            self._bar.set_postfix({name: f"{x:.4g}" for name, x in numbers.items()}, refresh=False)
+            self._numbers = ", ".join(f"{name}={x:.4g}" for name, x in numbers.items())
+            self._bar.set_postfix_str(self._numbers, refresh=False)
         self._bar.update(steps)
         now = time.monotonic()
         is_last = self._done >= self._total
@@ -64,8 +65,9 @@ class Progress:
     def _line(self, elapsed: float) -> str:
         rate = (self._done - self._first) / max(elapsed, 1e-9)
         left = (self._total - self._done) / max(rate, 1e-9)
-        shown = self._bar.postfix or ""
-        return (
-            f"{self._title}: {self._done}/{self._total} {self._unit}s, {rate:.3g} a second, "
-            f"{left:.0f} s left{', ' if shown else ''}{shown}"
-        )
+        parts = [
+            f"{self._title}: {self._done}/{self._total} {self._unit}s",
+            f"{rate:.3g} a second",
+            f"{left:.0f} s left",
+        ]
+        return ", ".join([*parts, self._numbers] if self._numbers else parts)

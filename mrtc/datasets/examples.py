@@ -1,6 +1,6 @@
 """What training and evaluation ask of a dataset."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from mrtc.factors import FactorGrid
 
 
+@runtime_checkable
 class Examples(Protocol):
     """A dataset whose examples are made on the device they are used on."""
 
@@ -18,6 +19,7 @@ class Examples(Protocol):
         """The examples of these indices."""
 
 
+@runtime_checkable
 class FactorExamples(Examples, Protocol):
     """Examples on a full grid of known factors."""
 

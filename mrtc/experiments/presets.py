@@ -25,7 +25,7 @@ def _paper(objective: ObjectiveName) -> RunConfig:
     return RunConfig(
         dataset="dsprites",
         preset="paper",
-        betas=BetaRange(0.1, 10),
+        betas=BetaRange(0.1, 10.0),
         model=MLPConfig(hidden=1200, codes=10),
         objective=_objective(objective, groups=8),
         training=TrainingConfig(steps=18_000, batch=2048, learning_rate=1e-3),
@@ -36,7 +36,7 @@ def _quick(objective: ObjectiveName) -> RunConfig:
     return RunConfig(
         dataset="dsprites",
         preset="quick",
-        betas=BetaRange(0.1, 10),
+        betas=BetaRange(0.1, 10.0),
         model=MLPConfig(hidden=256, codes=10),
         objective=_objective(objective, groups=1),
         training=TrainingConfig(steps=6000, batch=256, learning_rate=1e-3),

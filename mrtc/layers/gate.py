@@ -19,7 +19,7 @@ CLOSED_BELOW = 1e-6
 
 def sqrt_gate(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     r""":math:`\sqrt{\max(0, 1 - e^x)}`, in [0, 1], with gradient 0 where it is closed."""
-    squared = -torch.expm1(x)
+    squared = -torch.expm1(x.clamp(max=0))  # an overflow would make the gradient NaN
     is_open = squared > CLOSED_BELOW
     return torch.where(is_open, squared, 1.0).sqrt() * is_open
 

@@ -121,7 +121,7 @@ class Level:
         near = position.astype(np.int64)[:, None] + np.arange(-reach, reach + 1)
         distance = (near - position[:, None]) / scale[:, None]
         height = np.exp(-0.5 * distance**2) / (math.sqrt(2 * math.pi) * scale[:, None])
-        height[(near < 0) | (near >= cells)] = 0  # a narrow component's reach is that of a wide one
+        # What lies outside is beyond the tail of its component, and nothing.
         index = labels[:, None] * cells + near.clip(0, cells - 1)
         flat = np.bincount(index.ravel(), height.ravel(), num_classes * cells)
         return flat.reshape(num_classes, cells)

@@ -72,17 +72,16 @@ def objective_terms(
     terms = rate_terms(
         posterior, z, estimator=config.estimator, population=population, groups=config.estimates
     )
-    codes = z.shape[1]
     excess = math.log(population) if config.estimator == "weighted" else 0.0
+    codes = z.shape[1]
+    index_code_mi = terms.index_code_mi - excess
     total_correlation = terms.total_correlation - (codes - 1) * excess
+    dimensionwise_kl = terms.dimensionwise_kl + codes * excess
     return {
-        "objective": distortion
-        + terms.index_code_mi
-        + beta * total_correlation
-        + terms.dimensionwise_kl,
+        "objective": distortion + index_code_mi + beta * total_correlation + dimensionwise_kl,
         "distortion": distortion,
         "rate": rate,
-        "index_code_mi": terms.index_code_mi - excess,
+        "index_code_mi": index_code_mi,
         "total_correlation": total_correlation,
-        "dimensionwise_kl": terms.dimensionwise_kl + codes * excess,
+        "dimensionwise_kl": dimensionwise_kl,
     }

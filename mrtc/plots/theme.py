@@ -131,7 +131,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     if len(decades) >= 3:
         return decades[:: 1 + len(decades) // 8]
     steps = inside(LogLocator(subs=(1, 2, 5)))
-    return steps if 2 <= len(steps) <= 7 else inside(MaxNLocator(4))
+    return steps if 2 <= len(steps) <= 7 else inside(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
 def label_beta(axis: Axis, beta: Float[np.ndarray, " beta"]) -> None:

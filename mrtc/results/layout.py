@@ -43,10 +43,9 @@ def write_header(file: h5py.File, header: Header) -> None:
         "example": header.index,
     }
     for name, values in scales.items():
-        if len(values):  # netCDF reads a dimension of length 0 as one without limit
-            scale = file.create_dataset(name, data=values)
-            scale.make_scale(name)
-            scale.attrs["long_name"] = LONG_NAMES[name]
+        scale = file.create_dataset(name, data=values)
+        scale.make_scale(name)
+        scale.attrs["long_name"] = LONG_NAMES[name]
     file["beta"].attrs["units"] = "1"
 
     flags = file.create_dataset("evaluated", data=np.zeros(len(header.beta), np.uint8))
@@ -55,9 +54,8 @@ def write_header(file: h5py.File, header: Header) -> None:
     flags.attrs["flag_values"] = np.array([0, 1], np.uint8)
     flags.attrs["flag_meanings"] = "pending evaluated"
 
-    file.create_group("metrics", track_order=True)
-    if len(header.index):
-        file.create_group("moments", track_order=True)
+    for group in ("metrics", "moments"):
+        file.create_group(group, track_order=True)
     if header.classes is not None:
         add_variable(file, CLASSES, {}, header.sizes)[...] = header.classes
 
@@ -91,13 +89,13 @@ def read_header(file: h5py.File) -> Header:
     return Header(
         beta=file["beta"][...],
         num_codes=len(file["code"]),
-        factors=tuple(file["factor"].asstr()[...].tolist()) if "factor" in file else (),
+        factors=tuple(file["factor"].asstr()[...].tolist()),
         config=json.loads(file.attrs["config"]),
         fingerprint=str(file.attrs["fingerprint"]),
         seed=int(file.attrs["seed"]),
         source=str(file.attrs["data_source"]),
         parameters=json.loads(file.attrs["parameters"]),
-        index=file["example"][...] if "example" in file else np.empty(0, np.int64),
+        index=file["example"][...],
         classes=file["moments/classes"][...] if "moments/classes" in file else None,
     )
 

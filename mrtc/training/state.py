@@ -28,7 +28,7 @@ class TrainingState:
     """Steps done."""
     optimizer: dict[str, Any] = field(default_factory=dict)
     """State of the optimiser; empty before the first step."""
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, int | float]] = field(default_factory=list)
     """Means over the minibatch of the objective's terms at some steps, in nats."""
 
 

@@ -70,6 +70,10 @@ def test_a_constant_factor_is_left_out_by_name() -> None:
     got = mig_chen(mean, log_sigma, FACTORS[rows], NAMES)
     assert got.score == pytest.approx(1, abs=1e-5)
     assert got.left_out == {"shape": "never varies in these examples"}
+    got = mig_chen(mean, log_sigma, FACTORS[rows], NAMES, scored=["shape", "y"])
+    assert got.left_out == {"shape": "never varies in these examples", "x": "not asked for"}
+    got = score_gaps(information_matrix(mean, log_sigma, FACTORS[rows]), NAMES, ["shape", "y"])
+    assert got.left_out == {"shape": "never varies in these examples", "x": "not asked for"}
 
 
 def test_the_same_from_information_at_hand() -> None:

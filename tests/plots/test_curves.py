@@ -39,6 +39,7 @@ def test_mig_draws_the_mean_and_every_factor(make_results: MakeResults, num_beta
         np.testing.assert_array_equal(lines[label].get_xdata(), results.beta)
         np.testing.assert_array_equal(lines[label].get_ydata(), values)
         assert lines[label].get_marker() not in ("", "None")  # a single point is seen
+    assert lines["shape (not scored)"].get_linestyle() == ":"
 
 
 def test_mig_legend_reads_from_the_highest_end_down(make_results: MakeResults) -> None:

@@ -1,0 +1,42 @@
+# Each target makes the virtual environment it needs. Override with, for example,
+#   make test PYTHON=python3.12 PYTEST_WORKERS=8
+PYTHON ?= python3.11
+PYTEST_WORKERS ?= 2
+
+VENV := .venv
+DEMO := .venv-demo
+PIP := bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: $(DEMO)/ready ## train dSprites for five minutes, evaluate 50 betas, draw the curves
+	mkdir -p demo
+	$(DEMO)/bin/mrtc train dsprites --objective tcvae --preset quick --out demo/ckpt.pt --resume
+	$(DEMO)/bin/mrtc eval-mig demo/ckpt.pt --betas 0.1:10:50 --examples 10000 --out demo/results.h5
+	$(DEMO)/bin/mrtc plot demo/results.h5 --out demo
+	$(DEMO)/bin/mrtc traverse demo/ckpt.pt --betas 0.1,1,10 --out demo/traverse.png
+
+test: $(VENV)/ready ## run the tests
+	$(VENV)/bin/python -m pytest --numprocesses $(PYTEST_WORKERS) $(PYTEST_OPTIONS)
+
+lint: $(VENV)/ready ## format, lint, types, direction of imports
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/ready ## measure speed against the plain formulations, on a quiet machine
+	for file in benchmarks/*.py; do echo "== $$file" && $(VENV)/bin/python $$file || exit 1; done
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(DEMO) demo .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/$(PIP) --editable '.[dev]'
+	touch $@
+
+$(DEMO)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/$(PIP) --editable .
+	touch $@

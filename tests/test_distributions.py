@@ -1,0 +1,59 @@
+"""Log densities, rates and likelihoods against torch.distributions and enumeration."""
+
+from itertools import product
+
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from mrtc.distributions import Bernoulli, DiagonalGaussian, log_standard_normal
+
+
+def posterior() -> DiagonalGaussian:
+    generator = torch.manual_seed(0)
+    mean, log_sigma = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    return DiagonalGaussian(mean, log_sigma)
+
+
+def test_the_rate_is_the_divergence_of_torch() -> None:
+    q = posterior()
+    expected = kl_divergence(Normal(q.mean, q.log_sigma.exp()), Normal(0.0, 1.0))
+    torch.testing.assert_close(q.rate(), expected)
+
+
+def test_the_rate_is_exact_for_a_collapsed_posterior() -> None:
+    """Close to the prior the closed form cancels: expm1 keeps its digits in float32."""
+    log_sigma = torch.full((1, 1), 1e-4)
+    rate = DiagonalGaussian(torch.zeros(1, 1), log_sigma).rate()
+    torch.testing.assert_close(rate, log_sigma.square(), rtol=2e-3, atol=0)
+
+
+def test_log_densities_are_those_of_torch() -> None:
+    q = posterior()
+    z = q.sample(torch.manual_seed(1))
+    torch.testing.assert_close(q.log_density(z), Normal(q.mean, q.log_sigma.exp()).log_prob(z))
+    torch.testing.assert_close(log_standard_normal(z), Normal(0.0, 1.0).log_prob(z))
+
+
+def test_draws_have_the_moments_of_the_posterior() -> None:
+    """100,000 draws: within five standard errors."""
+    n = 100_000
+    q = DiagonalGaussian(torch.full((n, 1), 0.7), torch.full((n, 1), -1.0))
+    z = q.sample(torch.manual_seed(0))
+    sigma = torch.tensor(-1.0).exp()
+    assert abs(z.mean() - 0.7) < 5 * sigma / n**0.5
+    assert abs(z.std() / sigma - 1) < 5 / (2 * n) ** 0.5
+
+
+def test_the_bernoulli_likelihood_sums_to_one() -> None:
+    """Over all binary images of three pixels, at any logits."""
+    images = torch.tensor(list(product([0.0, 1.0], repeat=3)))
+    logits = torch.tensor([[-2.0, 0.3, 30.0]]).expand(8, 3)
+    total = Bernoulli(logits).log_prob(images).exp().sum()
+    torch.testing.assert_close(total, torch.tensor(1.0))
+
+
+def test_the_likelihood_leaves_bfloat16_before_it_sums() -> None:
+    logits = torch.linspace(-3, 3, 4096).reshape(1, -1).bfloat16()
+    x = torch.ones(1, 4096)
+    expected = Bernoulli(logits.double()).log_prob(x.double())
+    torch.testing.assert_close(Bernoulli(logits).log_prob(x).double(), expected, rtol=1e-6, atol=0)

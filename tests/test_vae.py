@@ -1,0 +1,59 @@
+"""The VAE: which beta reaches which example, and what is refused."""
+
+import pytest
+import torch
+
+from mrtc.errors import BetaError
+from mrtc.rates import BetaRange
+from tests.toys import Crosses, small_vae
+
+
+def images(count: int) -> torch.Tensor:
+    return Crosses().images(torch.arange(count))
+
+
+def test_every_example_has_its_own_beta() -> None:
+    vae, x = small_vae(), images(4)
+    betas = torch.tensor([0.1, 1.0, 3.0, 10.0])
+    together = vae.encode(x, betas)
+    for i, beta in enumerate(betas.tolist()):
+        alone = vae.encode(x[i : i + 1], beta)
+        torch.testing.assert_close(together.mean[i : i + 1], alone.mean)
+        decoded = vae.decode(together.mean, betas).logits[i : i + 1]
+        torch.testing.assert_close(decoded, vae.decode(alone.mean, beta).logits)
+
+
+def test_the_stem_serves_every_beta() -> None:
+    vae, x = small_vae(), images(3)
+    stem = vae.encoder.stem(x)
+    for beta in (0.1, 2.0):
+        assert torch.equal(vae.posterior(stem, beta).mean, vae.encode(x, beta).mean)
+
+
+def test_a_baseline_does_not_read_beta() -> None:
+    vae, x = small_vae(BetaRange(4.0, 4.0), plain=True), images(3)
+    assert torch.equal(vae.encode(x, 4.0).mean, vae.encode(x, torch.tensor([9.0])).mean)
+
+
+def test_a_beta_outside_the_range_is_refused() -> None:
+    vae = small_vae()
+    with pytest.raises(BetaError, match="--extrapolate"):
+        vae.encode(images(1), 11.0)
+    vae.encode(images(1), torch.tensor([11.0]))  # who gives a tensor insists
+
+
+def test_samples_repeat_with_their_generator() -> None:
+    vae = small_vae()
+    one, two = (vae.sample(5, 1.0, torch.manual_seed(3)) for _ in range(2))
+    assert one.shape == (5, 1, 8, 8)
+    assert torch.equal(one, two)
+    assert 0 <= one.min() <= one.max() <= 1
+
+
+def test_a_pass_holds_the_distortion_at_its_draw() -> None:
+    vae, x = small_vae(), images(6)
+    beta = torch.tensor([0.5, 5.0])
+    out = vae(x, beta, torch.manual_seed(0))
+    p = vae.decode(out.z, beta).mean
+    expected = -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1)
+    torch.testing.assert_close(out.distortion, expected, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,33 @@
+"""Learning rates over a run."""
+
+import pytest
+from pydantic import ValidationError
+
+from mrtc.training import TrainingConfig
+
+
+def test_the_constant_schedule_is_constant() -> None:
+    config = TrainingConfig(steps=10, batch=4, learning_rate=0.5)
+    assert {config.learning_rate_at(step) for step in range(10)} == {0.5}
+
+
+def test_warm_up_rises_and_the_cosine_falls_to_zero() -> None:
+    config = TrainingConfig(steps=14, batch=4, learning_rate=1.0, schedule="cosine", warmup=4)
+    rates = [config.learning_rate_at(step) for step in range(15)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[9] == pytest.approx(0.5)
+    assert rates[14] == pytest.approx(0.0)
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"warmup": 10}, "a warm-up of 10 steps needs more than 10 steps"),
+        ({"learning_rate": -1.0}, "greater than 0"),
+        ({"schedule": "linear"}, "'constant' or 'cosine'"),
+    ],
+)
+def test_bad_budgets_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TrainingConfig(**({"steps": 10, "batch": 4} | options))
