@@ -1,7 +1,9 @@
 """``mrtc``: the table of commands, and the one place where errors become messages."""
 
+import functools
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +13,33 @@ from mrtc.errors import MrtcError
 
 USER_ERROR, INTERRUPTED = 2, 130
 
+
+def _reporting(command: Callable[..., None]) -> Callable[..., None]:
+    """A user's mistake is one message and exit status 2; Ctrl-C is 130."""
+
+    @functools.wraps(command)
+    def reporting(**options: Any) -> None:  # noqa: ANN401 -- whatever the command takes
+        try:
+            command(**options)
+        except MrtcError as error:
+            sys.stderr.write(f"mrtc: {error}\n")
+            raise typer.Exit(USER_ERROR) from error
+        except KeyboardInterrupt as interrupt:
+            sys.stderr.write(
+                "mrtc: stopped, and what was done is saved; to go on, give the same command "
+                "again (for training, with --resume)\n"
+            )
+            raise typer.Exit(INTERRUPTED) from interrupt
+
+    return reporting
+
+
+def _version(asked: bool | None) -> None:  # noqa: FBT001 -- typer calls it
+    if asked:
+        typer.echo(f"mrtc {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="mrtc",
     help="Multi-rate VAEs: train one model for every beta, and measure it over all of them.",
@@ -18,37 +47,34 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command("train")(train.train)
-app.command("eval-mig")(eval_mig.eval_mig)
-app.command("plot")(plot.plot)
-app.command("traverse")(traverse.traverse)
-app.command("presets")(presets.presets)
-app.add_typer(data.app, name="data")
+data_app = typer.Typer(help="List, prepare and check datasets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 
-
-def _version(asked: bool) -> None:  # noqa: FBT001 -- typer calls it
-    if asked:
-        typer.echo(f"mrtc {__version__}")
-        raise typer.Exit
+COMMANDS: dict[typer.Typer, dict[str, Callable[..., None]]] = {
+    app: {
+        "train": train.train,
+        "eval-mig": eval_mig.eval_mig,
+        "plot": plot.plot,
+        "traverse": traverse.traverse,
+        "presets": presets.presets,
+    },
+    data_app: {"list": data.list_, "get": data.get, "check": data.check},
+}
+for table, commands in COMMANDS.items():
+    for name, command in commands.items():
+        table.command(name)(_reporting(command))
 
 
 @app.callback()
 def _common(
     _: Annotated[
-        bool,
+        bool | None,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
+    ] = None,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Runs the command line; a user's mistake is one message and exit status 2."""
-    try:
-        app()
-    except MrtcError as error:
-        sys.stderr.write(f"mrtc: {error}\n")
-        sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
-        sys.stderr.write("mrtc: stopped; what was done is saved, --resume or the same command\n")
-        sys.exit(INTERRUPTED)
+    """Runs the command line."""
+    app()

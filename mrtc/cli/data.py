@@ -7,12 +7,9 @@ import typer
 
 from mrtc.cli import options
 
-app = typer.Typer(help="List, prepare and check datasets.", no_args_is_help=True)
-
 Name = Annotated[str, typer.Argument(help="Dataset, as `mrtc data list` names it.")]
 
 
-@app.command("list")
 def list_(as_json: options.Json = False) -> None:
     """List the datasets."""
     from mrtc.experiments.data import DATASETS
@@ -22,7 +19,6 @@ def list_(as_json: options.Json = False) -> None:
     typer.echo(json.dumps(table) if as_json else "\n".join(lines))
 
 
-@app.command("get")
 def get(name: Name, quiet: options.Quiet = False) -> None:
     """Make a dataset ready, so that later commands start at once: dSprites is rendered."""
     from mrtc.devices import resolve_device
@@ -32,7 +28,6 @@ def get(name: Name, quiet: options.Quiet = False) -> None:
     typer.echo(f"{name}: {len(examples)} examples ({examples.source})")
 
 
-@app.command("check")
 def check(name: Name, data: options.Data = None, quiet: options.Quiet = False) -> None:
     """Read a dataset whole, and print where it comes from and its checksum."""
     from mrtc.devices import resolve_device

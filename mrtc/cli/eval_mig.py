@@ -1,5 +1,6 @@
 """``mrtc eval-mig``: MIG, rate, distortion and active units of a checkpoint over beta."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,6 +48,7 @@ def eval_mig(
     from mrtc.experiments.evaluate import default_betas
     from mrtc.plots import KINDS, save
     from mrtc.rates import parse_grid
+    from mrtc.results import VARIABLES
 
     out = out or checkpoint.with_name(f"{checkpoint.stem}-mig.h5")
     results = evaluate(
@@ -69,7 +71,11 @@ def eval_mig(
     picture = out.with_suffix(".png")
     save(KINDS["mig"](results), picture)
     if as_json:
-        typer.echo(results.table().to_json(orient="columns"))
+        columns = results.table().items()
+        units = {name: variable.unit for name, variable in VARIABLES.items()} | {"beta": "1"}
+        typer.echo(
+            json.dumps({n: {"value": c.tolist(), "unit": units[str(n)]} for n, c in columns})
+        )
         return
     mig = results.metric("mig_chen")
     best = int(np.nanargmax(mig)) if np.isfinite(mig).any() else 0

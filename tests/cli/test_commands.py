@@ -26,7 +26,7 @@ def test_the_way_of_the_readme(mrtc: Command, tmp_path: Path) -> None:
     assert done.status == 0
     assert done.out.startswith("results.h5, results.png: 3 betas, best MIG (Chen)")
     assert (tmp_path / "results.png").read_bytes().startswith(PNG)
-    metrics = xarray.open_dataset("results.h5", engine="h5netcdf", group="metrics")
+    metrics = xarray.load_dataset("results.h5", engine="h5netcdf", group="metrics")
     assert metrics["mig_chen"].shape == (3,)
     assert metrics["information"].dims == ("beta", "code", "factor")
     assert json.loads(metrics["mig_chen"].attrs["parameters"])["scored_factors"] == [
@@ -51,7 +51,9 @@ def test_files_get_telling_names(mrtc: Command, tmp_path: Path) -> None:
     assert path.name == "dsprites-beta-quick-beta4-seed0.pt"
     done = mrtc("eval-mig", path.name, "--examples", "200", "--quiet", "--json")
     assert done.status == 0
-    assert list(json.loads(done.out)["beta"]["value"]) == [4.0]
+    table = json.loads(done.out)
+    assert table["beta"]["value"] == [4.0]
+    assert table["rate"]["unit"] == "nats"
     assert (tmp_path / f"{path.stem}-mig.h5").exists()
 
 
