@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from mrtc.datasets.examples import FactorExamples
 from mrtc.devices import Precision
+from mrtc.errors import ResultsError
 from mrtc.evaluation.encode import CHUNK, PosteriorEncoder
 from mrtc.factors import FactorGrid
 from mrtc.metrics.active_units import code_variance
@@ -82,6 +83,9 @@ def sweep(
         precision: Of the encoder's matrix products. The decoder runs in float32, as the
             distortion is reported as it is.
         quiet: Show no progress.
+
+    Raises:
+        ResultsError: If the moments at a beta are not finite, or too extreme for the quadrature.
     """
     pending = writer.pending
     if not pending:
@@ -102,19 +106,35 @@ def sweep(
             distortion = _distortion(
                 vae, examples, index[kept], mean[kept], log_sigma[kept], beta, config.seed, device
             )
-            information = information_matrix(
-                mean,
-                log_sigma,
-                factors,
-                estimator=config.estimator,
-                samples=config.samples,
-                generator=numpy_stream(config.seed, "entropies"),
-            )
+            information = _information(mean, log_sigma, factors, config, beta)
             values = _values(mean, log_sigma, kept, distortion)
             values |= _mig(information, examples.grid.names, config.scored_factors)
             writer.write(position, values, {name: parameters[name] for name in values})
             shown = {name: float(values[name]) for name in ("rate", "distortion", "mig_chen")}
             progress.advance(numbers={"beta": beta} | shown)
+
+
+def _information(
+    mean: Float32[np.ndarray, "example code"],
+    log_sigma: Float32[np.ndarray, "example code"],
+    factors: Int[np.ndarray, "example factor"],
+    config: EvaluationConfig,
+    beta: float,
+) -> Information:
+    try:
+        return information_matrix(
+            mean,
+            log_sigma,
+            factors,
+            estimator=config.estimator,
+            samples=config.samples,
+            generator=numpy_stream(config.seed, "entropies"),
+        )
+    except ValueError as error:  # moments that are not finite, or a sigma too small for a grid
+        raise ResultsError(
+            f"there is no MIG at beta {beta:g}: {error}; leave out that beta, or use --estimator "
+            "sampling"
+        ) from error
 
 
 Values = dict[str, np.ndarray | float]

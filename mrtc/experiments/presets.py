@@ -39,7 +39,7 @@ def _quick(objective: ObjectiveName) -> RunConfig:
         betas=BetaRange(0.1, 10.0),
         model=MLPConfig(hidden=256, codes=10),
         objective=_objective(objective, groups=1),
-        training=TrainingConfig(steps=6000, batch=256, learning_rate=1e-3),
+        training=TrainingConfig(steps=6000, batch=256, learning_rate=3e-3, schedule="cosine"),
     )
 
 

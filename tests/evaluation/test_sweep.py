@@ -8,6 +8,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from mrtc.errors import ResultsError
 from mrtc.evaluation import EvaluationConfig, PosteriorEncoder, sweep
 from mrtc.factors import FactorGrid
 from mrtc.objectives import ObjectiveConfig
@@ -184,3 +185,11 @@ def test_moments_of_the_kept_examples_are_stored(vae: VAE, tmp_path: Path) -> No
     np.testing.assert_array_equal(moments.classes, Crosses().grid.classes(moments.index))
     assert results.parameters["distortion"]["examples"] == 20
     assert results.parameters["rate"]["examples"] == 64
+
+
+def test_moments_that_are_not_finite_are_told_with_their_beta(tmp_path: Path) -> None:
+    broken = small_vae()
+    with torch.no_grad():
+        broken.encoder.head.layer.bias[0] = float("nan")
+    with pytest.raises(ResultsError, match=r"there is no MIG at beta 0\.1: .*not finite"):
+        evaluated(broken, tmp_path / "r.h5", EvaluationConfig(("x", "y")))
