@@ -51,7 +51,7 @@ def plain_objective(distortion: Tensor, q: DiagonalGaussian, z: Tensor, beta: Te
 
 def make_step(config: RunConfig, kind: str) -> Step:
     """One whole step: images, networks, objective, gradient, Adam."""
-    examples = dsprites.load(progress=False)
+    examples = dsprites.load(quiet=True)
     vae = build_vae(config)
     optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3, fused=kind != "plain")
     generator = torch.Generator().manual_seed(0)

@@ -1,3 +1,32 @@
-"""Multi-rate VAEs: train one model for every beta, and measure it over all of them."""
+"""Multi-rate VAEs: train one model for every beta, and measure it over all of them.
+
+The names below are loaded when they are first used, so that ``import mrtc`` is light.
+"""
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "BetaRange": "mrtc.rates",
+    "MrtcError": "mrtc.errors",
+    "Results": "mrtc.results",
+    "RunConfig": "mrtc.experiments",
+    "VAE": "mrtc.vae",
+    "evaluate": "mrtc.experiments",
+    "load_vae": "mrtc.experiments",
+    "parse_grid": "mrtc.rates",
+    "preset": "mrtc.experiments",
+    "run": "mrtc.experiments",
+    "traverse": "mrtc.experiments",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -19,4 +19,4 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def dsprites() -> DSprites:
     """The whole rendering, from the cache folder of MRTC_CACHE or of the user."""
-    return load(progress=False)
+    return load(quiet=True)

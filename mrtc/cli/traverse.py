@@ -32,7 +32,7 @@ def traverse(
 
     out = out or checkpoint.with_name(f"{checkpoint.stem}-traverse.png")
     picture_format(out)
-    chosen = default_betas(checkpoint)[[0, 24, 49]] if betas is None else parse_grid(betas)
+    chosen = default_betas(checkpoint, 3) if betas is None else parse_grid(betas)
     figure = draw(
         checkpoint,
         betas=chosen,

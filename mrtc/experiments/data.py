@@ -39,4 +39,4 @@ def load_data(
     """
     if name not in DATASETS:
         raise DataError(f"there is no dataset {name!r}; choose among {', '.join(DATASETS)}")
-    return DATASETS[name].load(path, progress=not quiet).to(device)
+    return DATASETS[name].load(path, quiet=quiet).to(device)

@@ -97,11 +97,11 @@ def evaluate(
     return read(out)
 
 
-def default_betas(checkpoint: Path) -> Float[np.ndarray, " beta"]:
-    """50 betas over the trained range, log-spaced; the one beta of a baseline.
+def default_betas(checkpoint: Path, count: int = 50) -> Float[np.ndarray, " beta"]:
+    """``count`` betas over the trained range, log-spaced; the one beta of a baseline.
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
     """
     betas = read_config(Checkpoint.load(checkpoint), checkpoint).betas
-    return np.array([betas.low]) if betas.is_single else np.geomspace(betas.low, betas.high, 50)
+    return np.array([betas.low]) if betas.is_single else np.geomspace(betas.low, betas.high, count)

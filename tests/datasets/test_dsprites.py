@@ -122,7 +122,7 @@ def test_two_at_once_render_once(rendered: Mock, tmp_path: Path):
     render = rendered._mock_wraps
     rendered.side_effect = lambda **options: time.sleep(0.3) or render(**options)
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: load(cache=tmp_path, progress=False), range(2))
+        first, second = pool.map(lambda _: load(cache=tmp_path, quiet=True), range(2))
     assert rendered.call_count == 1
     assert torch.equal(first.packed, second.packed)
 
@@ -157,9 +157,9 @@ def test_a_full_disk_costs_a_warning_and_no_second_rendering(rendered: Mock, tmp
 def test_the_bar_is_shown_on_standard_error_if_wanted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    load(cache=tmp_path / "a", progress=False)
+    load(cache=tmp_path / "a", quiet=True)
     assert capsys.readouterr() == ("", "")
-    load(cache=tmp_path / "b", progress=True)
+    load(cache=tmp_path / "b", quiet=False)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "Rendering dSprites: 100%" in shown.err
+    assert "rendering dSprites: 6/6 sprites" in shown.err

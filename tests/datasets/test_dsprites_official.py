@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from mrtc.datasets import dsprites as module
-from mrtc.datasets.dsprites import OFFICIAL, DSprites, load
+from mrtc.datasets import official
+from mrtc.datasets.dsprites import DSprites, load
+from mrtc.datasets.official import OFFICIAL
 from mrtc.errors import DataError
 from mrtc.factors import FactorGrid
 
@@ -21,7 +22,7 @@ CLASSES = np.array([(0, *row) for row in np.ndindex(GRID.sizes)])
 @pytest.fixture(autouse=True)
 def _in_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(DSprites, "grid", GRID)
-    monkeypatch.setattr(module, "ROWS", 40)  # three pieces, the last one shorter
+    monkeypatch.setattr(official, "ROWS", 40)  # three pieces, the last one shorter
     monkeypatch.chdir(tmp_path)
 
 
@@ -67,8 +68,8 @@ def test_npz_is_read_and_its_pickle_is_not(tmp_path: Path, name: str):
         latents_classes=member(CLASSES),
         latents_values=member(CLASSES.astype(float)),
     )
-    assert_read(load(path, progress=True))
-    assert_read(load(tmp_path, progress=False))
+    assert_read(load(path, quiet=False))
+    assert_read(load(tmp_path, quiet=True))
     assert not Path("unpickled").exists()
 
 
@@ -77,8 +78,8 @@ def test_hdf5_is_read(tmp_path: Path, chunks: tuple[int, ...] | None):
     path = save_hdf5(tmp_path / f"{OFFICIAL}.hdf5", chunks, imgs=IMAGES)
     with h5py.File(path, "a") as file:
         file["latents/classes"] = CLASSES
-    assert_read(load(path, progress=True))
-    assert_read(load(tmp_path, progress=False))
+    assert_read(load(path, quiet=False))
+    assert_read(load(tmp_path, quiet=True))
 
 
 def test_the_classes_may_be_absent(tmp_path: Path):
@@ -188,6 +189,6 @@ BAD = {
 @pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD.keys())
 def test_what_is_not_the_official_file_is_refused(make, message: str, tmp_path: Path):
     with pytest.raises(DataError, match=message) as caught:
-        load(make(tmp_path), progress=False)
+        load(make(tmp_path), quiet=True)
     assert "get dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz from https://" in str(caught.value)
     assert not Path("unpickled").exists()
