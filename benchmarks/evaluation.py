@@ -10,12 +10,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mrtc.evaluation import sweep as sweep_module
 from mrtc.experiments import evaluate, preset, run
 from mrtc.experiments.run import load_vae
 
@@ -66,12 +66,14 @@ def main() -> None:
             "distortion": [],
             "mig": [],
         }
-        encoder = sweep_module.__globals__["PosteriorEncoder"]
-        sweep_module.__globals__["PosteriorEncoder"] = timed(encoder, parts["first layer"])
-        encoder.moments = timed(encoder.moments, parts["moments"])
-        for name, part in (("_distortion", "distortion"), ("_information", "mig")):
-            function = sweep_module.__globals__[name]
-            sweep_module.__globals__[name] = timed(function, parts[part])
+        sweep = import_module("mrtc.evaluation.sweep")
+        sweep.PosteriorEncoder.moments = timed(sweep.PosteriorEncoder.moments, parts["moments"])
+        for name, part in (
+            ("PosteriorEncoder", "first layer"),
+            ("_distortion", "distortion"),
+            ("_information", "mig"),
+        ):
+            setattr(sweep, name, timed(getattr(sweep, name), parts[part]))
         start = time.perf_counter()
         evaluate(
             checkpoint,

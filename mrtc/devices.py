@@ -9,8 +9,8 @@ from mrtc.errors import MrtcError
 Precision = Literal["auto", "fp32", "bf16"]
 
 
-def resolve_device(name: str) -> torch.device:
-    """``"auto"`` is the GPU where there is one; other names as torch has them.
+def resolve_device(name: torch.device | str) -> torch.device:
+    """The device of that name; ``"auto"`` is the GPU where there is one.
 
     Raises:
         MrtcError: If the device is unknown, or not there.

@@ -43,7 +43,6 @@ def eval_mig(
     """
     import numpy as np
 
-    from mrtc.devices import resolve_device
     from mrtc.experiments import evaluate
     from mrtc.experiments.evaluate import default_betas
     from mrtc.plots import KINDS, save
@@ -63,7 +62,7 @@ def eval_mig(
         samples=samples,
         seed=seed,
         extrapolate=extrapolate,
-        device=resolve_device(device),
+        device=device,
         precision=precision,
         force=force,
         quiet=quiet,

@@ -61,7 +61,6 @@ def train(
     Example: `mrtc train dsprites --objective tcvae --out ckpt.pt`
     """
     from mrtc.cli.training_options import build_config
-    from mrtc.devices import resolve_device
     from mrtc.experiments import run
 
     config = build_config(
@@ -89,7 +88,7 @@ def train(
         config,
         out,
         data=data,
-        device=resolve_device(device),
+        device=device,
         precision=precision,
         resume=resume,
         force=force,

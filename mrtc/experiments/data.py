@@ -30,7 +30,7 @@ DATASETS = {
 
 
 def load_data(
-    name: str, path: Path | None, device: torch.device, *, quiet: bool = False
+    name: str, path: Path | str | None, device: torch.device, *, quiet: bool = False
 ) -> DSprites:
     """The dataset ``name`` on ``device``.
 
@@ -39,4 +39,4 @@ def load_data(
     """
     if name not in DATASETS:
         raise DataError(f"there is no dataset {name!r}; choose among {', '.join(DATASETS)}")
-    return DATASETS[name].load(path, quiet=quiet).to(device)
+    return DATASETS[name].load(None if path is None else Path(path), quiet=quiet).to(device)

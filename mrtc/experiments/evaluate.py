@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from mrtc.datasets.dsprites import CHEN_FACTORS
-from mrtc.devices import Precision, resolve_precision
+from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import MrtcError
 from mrtc.evaluation import EvaluationConfig, sweep
 from mrtc.experiments.data import load_data
@@ -20,11 +20,11 @@ from mrtc.training import Checkpoint
 
 
 def evaluate(
-    checkpoint: Path,
-    out: Path,
+    checkpoint: Path | str,
+    out: Path | str,
     *,
     betas: Float[np.ndarray, " beta"],
-    data: Path | None = None,
+    data: Path | str | None = None,
     factors: tuple[str, ...] = CHEN_FACTORS,
     examples: int | None = None,
     keep: int = 10_000,
@@ -32,7 +32,7 @@ def evaluate(
     samples: int = 10_000,
     seed: int = 0,
     extrapolate: bool = False,
-    device: torch.device,
+    device: torch.device | str = "auto",
     precision: Precision = "auto",
     force: bool = False,
     quiet: bool = False,
@@ -51,7 +51,7 @@ def evaluate(
         samples: Draws for each entropy, with ``sampling``.
         seed: Of subsets and draws.
         extrapolate: Allow betas outside the trained range.
-        device: Where to compute.
+        device: Where to compute; the GPU, by default, where there is one.
         precision: Of the encoder's matrix products.
         force: Overwrite ``out``, whatever it holds.
         quiet: Show no progress.
@@ -62,6 +62,7 @@ def evaluate(
         ResultsError: If ``out`` holds another evaluation, or is being written.
         OutputError: If ``out`` cannot be written.
     """
+    device, out = resolve_device(device), Path(out)
     vae, config, loaded = load_vae(checkpoint)
     config.betas.require(betas.tolist(), extrapolate=extrapolate)
     dataset = load_data(config.dataset, data, device, quiet=quiet)
@@ -97,11 +98,11 @@ def evaluate(
     return read(out)
 
 
-def default_betas(checkpoint: Path, count: int = 50) -> Float[np.ndarray, " beta"]:
+def default_betas(checkpoint: Path | str, count: int = 50) -> Float[np.ndarray, " beta"]:
     """``count`` betas over the trained range, log-spaced; the one beta of a baseline.
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
     """
-    betas = read_config(Checkpoint.load(checkpoint), checkpoint).betas
+    betas = read_config(Checkpoint.load(Path(checkpoint)), Path(checkpoint)).betas
     return np.array([betas.low]) if betas.is_single else np.geomspace(betas.low, betas.high, count)

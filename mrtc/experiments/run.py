@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from mrtc.architectures import MLPDecoder, MLPEncoder
-from mrtc.devices import Precision, resolve_precision
+from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import load_data
@@ -22,14 +22,14 @@ IMAGE_SHAPES = {"dsprites": (1, 64, 64)}
 
 def run(
     config: RunConfig,
-    out: Path,
+    out: Path | str,
     *,
-    data: Path | None = None,
-    device: torch.device,
+    data: Path | str | None = None,
+    device: torch.device | str = "auto",
     precision: Precision = "auto",
     resume: bool = False,
     force: bool = False,
-    tensorboard: Path | None = None,
+    tensorboard: Path | str | None = None,
     quiet: bool = False,
 ) -> Checkpoint:
     """Trains one model and writes its checkpoint, also every minute on the way.
@@ -38,7 +38,7 @@ def run(
         config: The run; its ``precision`` and ``source`` are filled in here.
         out: The checkpoint to write (``.pt``).
         data: The dataset's official file, where it is at hand.
-        device: Where to train.
+        device: Where to train; the GPU, by default, where there is one.
         precision: Of the networks' matrix products.
         resume: Go on from ``out`` if it is there; begin if it is not.
         force: Overwrite ``out``.
@@ -52,6 +52,7 @@ def run(
         DivergenceError: If the objective is not finite.
         KeyboardInterrupt: On Ctrl-C or a scheduler's signal, after saving.
     """
+    device, out = resolve_device(device), Path(out)
     claim(out, force=force or resume)
     start = Checkpoint.load(out) if resume and out.exists() else None
     examples = load_data(config.dataset, data, device, quiet=quiet)
@@ -91,12 +92,13 @@ def build_vae(config: RunConfig) -> VAE:
     return VAE(encoder, decoder, config.model.codes, config.betas)
 
 
-def load_vae(path: Path) -> tuple[VAE, RunConfig, Checkpoint]:
+def load_vae(path: Path | str) -> tuple[VAE, RunConfig, Checkpoint]:
     """The model of a checkpoint, on the CPU, in evaluation mode.
 
     Raises:
         CheckpointError: If the file cannot be used.
     """
+    path = Path(path)
     checkpoint = Checkpoint.load(path)
     config = read_config(checkpoint, path)
     vae = build_vae(config)
@@ -139,7 +141,7 @@ def _require_same(config: RunConfig, start: Checkpoint, out: Path) -> None:
 
 
 @contextmanager
-def _recorder(folder: Path | None) -> Iterator[Callable[[int, dict[str, float]], None]]:
+def _recorder(folder: Path | str | None) -> Iterator[Callable[[int, dict[str, float]], None]]:
     if folder is None:
         yield lambda _step, _terms: None
         return

@@ -15,13 +15,13 @@ from mrtc.plots import traversal_grids
 
 
 def traverse(
-    checkpoint: Path,
+    checkpoint: Path | str,
     *,
     betas: Float[np.ndarray, " beta"],
     example: int | None = None,
     span: float = 2.0,
     columns: int = 9,
-    data: Path | None = None,
+    data: Path | str | None = None,
     extrapolate: bool = False,
     quiet: bool = False,
 ) -> Figure:
