@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -57,7 +56,7 @@ def mig(results: Results) -> Figure:
     )
     lines = []
     if "mig_chen_factor" in results.metrics:
-        scored = _parameters(results, "mig_chen").get("scored_factors", results.factors)
+        scored = results.parameters["mig_chen"].get("scored_factors", results.factors)
         for at, (factor, gap) in enumerate(
             zip(results.factors, results.metric("mig_chen_factor").T, strict=True)
         ):
@@ -224,14 +223,9 @@ def _spread(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"]) -> l
     return [int(finite[at]) for at in (*chosen, len(along) - 1)]
 
 
-def _parameters(results: Results, name: str) -> dict[str, Any]:
-    """What the metric ``name`` depends on, beside what the whole evaluation does."""
-    return {**results.header.parameters, **results.parameters[name]}
-
-
 def _title(results: Results, name: str) -> str:
     """What the picture shows: the data, then what the numbers of ``name`` depend on."""
-    parameters = _parameters(results, name)
+    parameters = results.parameters[name]
     parts = [results.header.source]
     if "estimator" in parameters:
         parts.append(f"{parameters['estimator']} estimator")

@@ -41,12 +41,18 @@ def _make(num_betas: int, num_codes: int = 10, pending: tuple[int, ...] = ()) ->
             fingerprint="a1b2",
             seed=0,
             source="dSprites, rendered",
-            parameters={"examples": 737_280},
+            parameters={"estimator": "quadrature"},
         ),
         evaluated=evaluated,
         metrics=metrics,
-        parameters={name: {} for name in metrics}
-        | {"mig_chen": {"estimator": "quadrature", "scored_factors": list(FACTORS[1:])}},
+        parameters={name: {"examples": 737_280} for name in metrics}
+        | {
+            "mig_chen": {
+                "examples": 737_280,
+                "estimator": "quadrature",
+                "scored_factors": list(FACTORS[1:]),
+            }
+        },
         versions={},
         created="",
     )

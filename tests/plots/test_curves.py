@@ -184,6 +184,8 @@ def test_the_title_says_what_the_numbers_are(make_results: MakeResults, kind: st
     if kind == "mig":
         assert "quadrature estimator" in title
         assert title.endswith("scored factors: scale, orientation, x, y")
+    else:
+        assert "estimator" not in title
 
 
 @pytest.mark.parametrize("kind", KINDS)
