@@ -1,6 +1,6 @@
 # Each target makes the virtual environment it needs. Override with, for example,
 #   make test PYTHON=python3.12 PYTEST_WORKERS=8
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PYTEST_WORKERS ?= 2
 
 VENV := .venv

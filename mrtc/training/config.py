@@ -1,10 +1,9 @@
 """How long and how fast a model is trained."""
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 Schedule = Literal["constant", "cosine"]
@@ -22,7 +21,7 @@ class TrainingConfig:
     """Of Adam, at its greatest."""
     schedule: Schedule = "constant"
     """Of the learning rate after warm-up: flat, or a half cosine to zero."""
-    warmup: Annotated[int, Ge(0)] = 0
+    warmup: NonNegativeInt = 0
     """Steps over which the learning rate first rises, linearly."""
 
     def __post_init__(self) -> None:
