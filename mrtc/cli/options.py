@@ -24,8 +24,8 @@ Extrapolate = Annotated[
 Betas = Annotated[
     str | None,
     typer.Option(
-        help="Grid low:high:count (0.1:10:50, log-spaced), list 0.5,1,4, or one number; the trained "
-        "range if left out."
+        help="Grid low:high:count (0.1:10:50, log-spaced), list 0.5,1,4, or one number; the "
+        "trained range if left out."
     ),
 ]
 Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint that `mrtc train` wrote (.pt).")]
