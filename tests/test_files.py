@@ -20,6 +20,25 @@ def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_the_old_file_stands_until_the_new_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renaming is the only thing that ever happens to the place itself."""
+    path = tmp_path / "b.bin"
+    path.write_bytes(b"old")
+    seen = []
+    rename = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        seen.append((self.read_bytes(), target, target.read_bytes()))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    write_atomically(path, b"new")
+    assert seen == [(b"new", path, b"old")]
+    assert path.read_bytes() == b"new"
+
+
 @pytest.mark.parametrize(
     ("code", "advice"),
     [(errno.ENOSPC, "the disk is full; free some space"), (errno.EROFS, "is read-only")],

@@ -1,5 +1,7 @@
 """The two objectives, term by term."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,15 +9,18 @@ from mrtc.distributions import DiagonalGaussian
 from mrtc.objectives import Estimator, ObjectiveConfig, objective_terms
 
 
-def terms_of(config: ObjectiveConfig, beta: torch.Tensor) -> dict[str, torch.Tensor]:
+def terms_of(
+    config: ObjectiveConfig, beta: torch.Tensor, examples: int = 6
+) -> dict[str, torch.Tensor]:
+    """Of the first ``examples`` of six."""
     generator = torch.manual_seed(0)
     mean, log_sigma = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64)
-    q = DiagonalGaussian(mean, log_sigma)
+    z = DiagonalGaussian(mean, log_sigma).sample(generator)
     return objective_terms(
         config,
-        distortion=torch.arange(6, dtype=torch.float64),
-        posterior=q,
-        z=q.sample(generator),
+        distortion=torch.arange(examples, dtype=torch.float64),
+        posterior=DiagonalGaussian(mean[:examples], log_sigma[:examples]),
+        z=z[:examples],
         beta=beta.double(),
         population=500,
     )
@@ -50,6 +55,14 @@ def test_terms_of_the_weighted_estimator_are_shown_without_their_constants() -> 
     in_batch = terms_of(ObjectiveConfig("tcvae", estimator="in-batch", groups=1), torch.ones(1))
     for name, value in in_batch.items():
         torch.testing.assert_close(weighted[name], value)
+
+
+def test_each_group_has_an_estimate_of_its_own() -> None:
+    """The first half is as it would be without the second."""
+    config = ObjectiveConfig("tcvae", estimator="in-batch", groups=2)
+    whole = terms_of(config, torch.ones(2))
+    alone = terms_of(replace(config, groups=1), torch.ones(1), examples=3)
+    torch.testing.assert_close(whole["total_correlation"][:3], alone["total_correlation"])
 
 
 def test_one_beta_per_example_is_estimated_over_the_whole_batch() -> None:

@@ -62,6 +62,11 @@ def test_a_run_that_was_stopped_ends_in_the_same_weights(monkeypatch: pytest.Mon
     snapshots = Snapshots(whole)
     final = fit(whole, save=snapshots)
     assert [state.step for _, state in snapshots.saved] == list(range(1, 13))
+    with monkeypatch.context() as patch:
+        patch.setattr("mrtc.training.loop.SECONDS_BETWEEN_SAVES", 1e9)
+        never_saved = small_vae()
+        fit(never_saved)
+    assert same(weights(never_saved), weights(whole))
 
     for saved_weights, saved_state in snapshots.saved[:-1]:
         resumed = small_vae(seed=99)
