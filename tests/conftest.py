@@ -1,10 +1,16 @@
 """What several tests share: real data, and the one rendering of dSprites."""
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from mrtc.datasets.dsprites import DSprites, load
+
+# One thread a worker, in subprocesses too: workers that share cores wait for each other's threads.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
