@@ -1,5 +1,6 @@
 """From the options of ``mrtc train`` to the configuration of a run."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,8 @@ def build_config(
         )
     config = preset(dataset, preset_name, objective)
     try:
+        if groups is None and training.get("batch") is not None:
+            groups = str(math.gcd(config.objective.betas_in(training["batch"]), training["batch"]))
         config = replace(
             config,
             seed=seed,
