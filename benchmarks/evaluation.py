@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = options.checkpoint or Path(folder) / "ckpt.pt"
         if options.checkpoint is None:
-            config = preset("dsprites", "paper", "tcvae").with_training(steps=60)
+            config = preset("dsprites", "paper", "tcvae")
+            config = replace(config, training=replace(config.training, steps=60))
             run(config, checkpoint, device=device, quiet=True)
         hidden = load_vae(checkpoint)[1].model.hidden
         speed = flops_per_second()

@@ -1,7 +1,6 @@
 """The whole configuration of one run, as it is written into checkpoints and results."""
 
 import json
-from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -55,11 +54,6 @@ class RunConfig:
     def is_baseline(self) -> bool:
         """Whether this is a plain VAE of one beta."""
         return self.betas.is_single
-
-    def with_training(self, **changes: Any) -> "RunConfig":  # noqa: ANN401
-        """The same run with other fields of ``training``; ``None`` leaves one as it is."""
-        given = {name: value for name, value in changes.items() if value is not None}
-        return replace(self, training=replace(self.training, **given))
 
     def to_json(self) -> str:
         """One line; equal configurations have equal texts."""
