@@ -4,7 +4,8 @@ Written plainly, the log densities of every draw under every posterior fill a (b
 array several times over. Here they are made block by block, in buffers that stay in the cache, and
 made again for the gradient. Two details carry most of the speed and the accuracy: differences
 ``z - mean`` are taken directly, so that nothing cancels however small sigma is, and exponents stop
-at ``FLOOR``, because denormal numbers cost a processor a hundred times an ordinary one.
+at ``FLOOR``, because denormal numbers slow a
+processor down: without that, the same blocks took several times as long.
 """
 
 import math
