@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
+from io import BufferedWriter
 from pathlib import Path
 
 from mrtc.errors import OutputError
@@ -28,13 +29,24 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     Raises:
         OutputError: If the file cannot be written. The old one, if any, is untouched.
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BufferedWriter]:
+    """A file to write what ``path`` shall hold; it gets there when the block ends without error.
+
+    Raises:
+        OutputError: If the file cannot be written. The old one, if any, is untouched.
+    """
     _remove_stale(path)
     temporary = path.with_name(f"{_stem(path)}{os.getpid()}.tmp")
     with reporting(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

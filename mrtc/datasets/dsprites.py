@@ -12,6 +12,8 @@ import warnings
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from io import BufferedWriter
+from mmap import mmap
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,7 +28,7 @@ from mrtc.datasets.official import PACKED_BYTES, read_official
 from mrtc.datasets.sprites import draw, outline
 from mrtc.errors import OutputError
 from mrtc.factors import FactorGrid
-from mrtc.files import write_atomically
+from mrtc.files import replacing
 from mrtc.progress import Progress
 
 CHEN_FACTORS = ("scale", "orientation", "x", "y")
@@ -109,61 +111,70 @@ def load(path: Path | None = None, cache: Path | None = None, *, quiet: bool = F
     return DSprites(torch.from_numpy(packed), "dSprites, rendered")
 
 
-# The rendering, and its cache: one buffer of header and bits, the same in memory as in the file.
+# The rendering, and its cache: a header and the bits. They are written, read and checked in
+# pieces, so that no process ever holds more of them than it looks at.
 
 
-def _render(*, quiet: bool) -> UInt8[np.ndarray, " byte"]:
-    """Draws the whole set: takes some seconds on one core."""
-    buffer = np.empty(_cache_bytes(), np.uint8)
+def _render(file: BufferedWriter | mmap, *, quiet: bool) -> None:
+    """Draws the whole set into ``file``: takes some seconds on one core."""
     sizes = DSprites.grid.sizes[:3]
-    sprites = buffer[HEADER:].reshape(*sizes, 32, 32, -1)
-    total = math.prod(sizes)
-    with Progress("rendering dSprites", total, unit="sprite", quiet=quiet) as progress:
+    checksum = 0
+    file.seek(HEADER)
+    with Progress("rendering dSprites", math.prod(sizes), unit="sprite", quiet=quiet) as progress:
         for sprite in np.ndindex(sizes):
-            sprites[sprite] = draw(outline(*sprite))
+            images = draw(outline(*sprite)).data
+            file.write(images)
+            checksum = zlib.crc32(images, checksum)
             progress.advance()
-    buffer[:HEADER] = _header(buffer)
-    return buffer
+    file.seek(0)
+    file.write(_header(checksum))
 
 
 def _cached(path: Path, *, quiet: bool) -> UInt8[np.ndarray, " byte"]:
     """The rendering from ``path``; made first, by one process only, where that has none."""
-    buffer = _read_cache(path)
-    if buffer is not None:
-        return buffer
+    if _is_whole(path):
+        return _map(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            buffer = _read_cache(path)  # another process may have made it while we waited
-            if buffer is None:
-                buffer = _render(quiet=quiet)
-                write_atomically(path, buffer.data)
+            if not _is_whole(path):  # another process may have made it while we waited
+                with replacing(path) as file:
+                    _render(file, quiet=quiet)
+        return _map(path)
     except (OSError, NotImplementedError, OutputError) as error:
         warnings.warn(
             f"the rendering of dSprites cannot be kept in {path.parent} ({error}) and will be made "
             "anew each time; name another folder in the environment variable MRTC_CACHE",
             stacklevel=3,
         )
-    return _render(quiet=quiet) if buffer is None else buffer
+    memory = mmap(-1, _cache_bytes())
+    _render(memory, quiet=quiet)
+    return np.frombuffer(memory, np.uint8)
 
 
-def _read_cache(path: Path) -> UInt8[np.ndarray, " byte"] | None:
-    """What ``_render`` made, or nothing if the file is absent, damaged or foreign."""
+def _map(path: Path) -> UInt8[np.ndarray, " byte"]:
+    """Copy on write, for torch wants memory that can be written. Processes share one copy."""
+    return np.memmap(path, np.uint8, mode="c")
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether this is what ``_render`` makes, and not absent, damaged or foreign."""
     try:
         if path.stat().st_size != _cache_bytes():
-            return None
-        # Copy on write, for torch wants memory that can be written. Processes share one copy.
-        buffer = np.memmap(path, np.uint8, mode="c")
+            return False
+        with path.open("rb") as file:
+            header, checksum = file.read(HEADER), 0
+            while piece := file.read(2**20):
+                checksum = zlib.crc32(piece, checksum)
     except OSError:
-        return None
-    return buffer if (buffer[:HEADER] == _header(buffer)).all() else None
+        return False
+    return header == _header(checksum)
 
 
 def _cache_bytes() -> int:
     return HEADER + len(DSprites.grid) * PACKED_BYTES
 
 
-def _header(buffer: UInt8[np.ndarray, " byte"]) -> UInt8[np.ndarray, " 64"]:
+def _header(checksum: int) -> bytes:
     """Raise the number when the rendering changes, so that older caches are made again."""
-    text = f"mrtc dSprites rendering 1 crc32 {zlib.crc32(buffer[HEADER:].data):08x}\n"
-    return np.frombuffer(text.encode().ljust(HEADER), np.uint8)
+    return f"mrtc dSprites rendering 1 crc32 {checksum:08x}\n".encode().ljust(HEADER)
