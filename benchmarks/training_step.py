@@ -29,6 +29,9 @@ from mrtc.objectives import objective_terms
 
 Step = Callable[[], None]
 POPULATION = 737_280
+IMAGES = 40_000
+"""Batches are drawn from so few, lest 377 MB of the data set's file, which the system shares and
+takes back at need, count as memory of either step."""
 
 
 def plain_objective(distortion: Tensor, q: DiagonalGaussian, z: Tensor, beta: Tensor) -> Tensor:
@@ -59,7 +62,7 @@ def make_step(config: RunConfig, kind: str) -> Step:
     precision = "fp32" if kind == "plain" else "auto"
 
     def step() -> None:
-        index = torch.randint(len(examples), (batch,), generator=generator)
+        index = torch.randint(IMAGES, (batch,), generator=generator)
         beta = vae.betas.draw(config.objective.betas_in(batch), generator)
         with autocast(precision, torch.device("cpu")):
             out = vae(examples.images(index), beta, generator)

@@ -2,8 +2,10 @@
 
 from itertools import product
 
+import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
+from torch.nn import functional
 
 from mrtc.distributions import Bernoulli, DiagonalGaussian, log_standard_normal
 
@@ -57,3 +59,25 @@ def test_the_likelihood_leaves_bfloat16_before_it_sums() -> None:
     x = torch.ones(1, 4096)
     expected = Bernoulli(logits.double()).log_prob(x.double())
     torch.testing.assert_close(Bernoulli(logits).log_prob(x).double(), expected, rtol=1e-6, atol=0)
+
+
+def test_the_likelihood_and_its_gradients_are_those_of_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In blocks of rows, the last one shorter, at logits from -60 to 60 and grey pixels too."""
+    monkeypatch.setattr("mrtc.distributions.BLOCK_CELLS", 30)
+    generator = torch.manual_seed(0)
+    logits = torch.linspace(-60, 60, 7 * 12, dtype=torch.float64).reshape(7, 3, 4).requires_grad_()
+    x = torch.rand(7, 3, 4, generator=generator, dtype=torch.float64).requires_grad_()
+    weight = torch.randn(7, generator=generator, dtype=torch.float64)
+
+    ours = Bernoulli(logits).log_prob(x)
+    theirs = -functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum((1, 2))
+
+    torch.testing.assert_close(ours, theirs)
+    for one, other in zip(
+        torch.autograd.grad(ours @ weight, (logits, x)),
+        torch.autograd.grad(theirs @ weight, (logits, x)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)

@@ -82,10 +82,13 @@ class _LogAggregate(torch.autograd.Function):
         for first in range(0, blocks.batch, blocks.rows):
             _, log_q, log_q_joint = blocks.log_densities(first)
             rows = slice(first, first + blocks.rows)
-            joint[rows], marginal[:, rows] = _logsumexp_(log_q_joint), _logsumexp_(log_q)
+            greatest = log_q_joint.amax(1, keepdim=True)
+            joint[rows] = _exp_(log_q_joint.sub_(greatest)).sum(1).log_().add_(greatest[:, 0])
+            marginal[:, rows] = _exp_(log_q).sum(2).log_()
         ctx.save_for_backward(z, mean, log_sigma, joint, marginal)
         ctx.weights = weights
-        return joint, marginal.mT
+        bound = blocks.bound[:, 0, 0]
+        return joint + bound.sum(), marginal.mT + bound
 
     @staticmethod
     def backward(
@@ -95,7 +98,7 @@ class _LogAggregate(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor, None]:
         z, mean, log_sigma, joint, marginal = ctx.saved_tensors
         blocks = _Blocks(z, mean, log_sigma, ctx.weights)
-        grad_marginal = grad_marginal.mT[..., None]
+        grad_marginal = (grad_marginal.mT * (-marginal).exp())[..., None]
         grad_z = torch.empty_like(marginal)
         # Sums over rows of the responsibilities times 1, t and t squared.
         zeroth, first_moment, second_moment = (torch.zeros_like(marginal) for _ in range(3))
@@ -103,8 +106,7 @@ class _LogAggregate(torch.autograd.Function):
             rows = slice(first, first + blocks.rows)
             t, log_q, log_q_joint = blocks.log_densities(first)
             shared = _exp_(log_q_joint.sub_(joint[rows, None])).mul_(grad_joint[rows, None])
-            share = _exp_(log_q.sub_(marginal[:, rows, None])).mul_(grad_marginal[:, rows])
-            share.add_(shared)
+            share = _exp_(log_q).mul_(grad_marginal[:, rows]).add_(shared)
             zeroth += share.sum(1)
             share.mul_(t)
             first_moment += share.sum(1)
@@ -119,7 +121,10 @@ class _LogAggregate(torch.autograd.Function):
 
 
 class _Blocks:
-    """Log densities of a block of draws under every posterior, codes first."""
+    """Log densities of a block of draws under every posterior, codes first.
+
+    Those of a code are given relative to ``bound``, which none of them exceeds.
+    """
 
     def __init__(self, z: Tensor, mean: Tensor, log_sigma: Tensor, weights: LogWeights) -> None:
         self.batch, self.codes = z.shape
@@ -129,22 +134,28 @@ class _Blocks:
         self._z = z.mT.contiguous()[:, :, None]
         self._mean = mean.mT.contiguous()[:, None]
         self.scale = math.sqrt(0.5) * (-log_sigma).exp().mT.contiguous()[:, None]
-        self._constant = (-log_sigma - HALF_LOG_TWO_PI).mT.contiguous()[:, None]
+        at_mean = (-log_sigma - HALF_LOG_TWO_PI).mT.contiguous()[:, None]
+        self.bound = at_mean.amax(2, keepdim=True) + max(0.0, weights.own, weights.following)
+        self._constant = at_mean - self.bound
+        # Made once, for a fresh buffer costs more than what is done in it.
+        self._t, self._log_q = (z.new_empty(self.codes * self.rows * self.batch) for _ in range(2))
+        self._log_q_joint = z.new_empty(self.rows * self.batch)
 
     def log_densities(self, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """``t = (z - mean) / (sqrt(2) sigma)``, log densities of each code, and of the joint."""
-        t = (self._z[:, first : first + self.rows] - self._mean).mul_(self.scale)
-        log_q = torch.addcmul(self._constant, t, t, value=-1)
-        log_q_joint = log_q.sum(0)
+        """``t = (z - mean) / (sqrt(2) sigma)``, log densities of each code, and of the joint.
+
+        The next block overwrites them.
+        """
+        z = self._z[:, first : first + self.rows]
+        shape = (self.codes, z.shape[1], self.batch)
+        t, log_q = (x[: math.prod(shape)].view(shape) for x in (self._t, self._log_q))
+        log_q_joint = self._log_q_joint[: math.prod(shape[1:])].view(shape[1:])
+        torch.sub(z, self._mean, out=t).mul_(self.scale)
+        torch.addcmul(self._constant, t, t, value=-1, out=log_q)
+        torch.sum(log_q, 0, out=log_q_joint)
         self.weights.shift(log_q, first)
         self.weights.shift(log_q_joint, first)
         return t, log_q, log_q_joint
-
-
-def _logsumexp_(log_q: Tensor) -> Tensor:
-    """Over the last axis; the argument is used up."""
-    greatest = log_q.amax(-1, keepdim=True)
-    return _exp_(log_q.sub_(greatest)).sum(-1).log_().add_(greatest[..., 0])
 
 
 def _exp_(x: Tensor) -> Tensor:
