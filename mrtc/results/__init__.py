@@ -3,6 +3,19 @@
 from mrtc.results.header import Header
 from mrtc.results.reader import Moments, Results, read
 from mrtc.results.schema import VARIABLES, Variable
-from mrtc.results.writer import Writer, open_writer
+from mrtc.results.scores import ScoreRecord, ScoreSeries
+from mrtc.results.writer import Writer, open_writer, reopen
 
-__all__ = ["VARIABLES", "Header", "Moments", "Results", "Variable", "Writer", "open_writer", "read"]
+__all__ = [
+    "VARIABLES",
+    "Header",
+    "Moments",
+    "Results",
+    "ScoreRecord",
+    "ScoreSeries",
+    "Variable",
+    "Writer",
+    "open_writer",
+    "read",
+    "reopen",
+]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mrtc.errors import ResultsError
 from mrtc.results.header import Header
 from mrtc.results.layout import read_header
 from mrtc.results.schema import FORMAT, VARIABLES, VERSION
+from mrtc.results.scores import ScoreSeries, load
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ADVICE = "give the .h5 file that an evaluation such as `mrtc eval-mig` wrote"
@@ -47,6 +48,8 @@ class Results:
     versions: Mapping[str, str]
     created: str
     """Date and time, UTC."""
+    scores: Mapping[str, ScoreSeries] = field(default_factory=dict)
+    """Scores by name, computed from the kept moments; see :mod:`mrtc.results.scores`."""
 
     @property
     def beta(self) -> Float[np.ndarray, " beta"]:
@@ -70,6 +73,11 @@ class Results:
             for name, values in self.metrics.items()
             if VARIABLES[name].dims == ("beta",)
         }
+        return pd.DataFrame({"beta": self.beta[self.evaluated], **columns})
+
+    def score_table(self) -> pd.DataFrame:
+        """One row for each evaluated beta, one column for each score, NaN where there is none."""
+        columns = {name: series.value[self.evaluated] for name, series in self.scores.items()}
         return pd.DataFrame({"beta": self.beta[self.evaluated], **columns})
 
     def long_table(self, name: str) -> pd.DataFrame:
@@ -145,6 +153,7 @@ def read(path: Path) -> Results:
             },
             versions=json.loads(file.attrs["versions"]),
             created=str(file.attrs["created"]),
+            scores=load(file),
         )
     if not results.evaluated.any():
         raise ResultsError(

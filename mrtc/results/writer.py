@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,22 @@ from mrtc.results.header import Header, differences, to_json
 from mrtc.results.layout import add_variable, read_header, require_shape, write_header
 from mrtc.results.reader import opened
 from mrtc.results.schema import VARIABLES
+from mrtc.results.scores import ScoreRecord, store
+
+
+@contextmanager
+def reopen(path: Path) -> Iterator["Writer"]:
+    """Opens a results file that is there, to add scores to it; locks as :func:`open_writer` does.
+
+    Raises:
+        ResultsError: If it is no results file, or another process writes it.
+        OutputError: If it cannot be written.
+    """
+    with opened(path) as file:
+        header = read_header(file)
+    claim(path, force=True)
+    with _locked(path):
+        yield Writer(path, header, path.read_bytes())
 
 
 @contextmanager
@@ -39,6 +55,18 @@ def open_writer(path: Path, header: Header, *, force: bool = False) -> Iterator[
         OutputError: If it cannot be written.
     """
     claim(path, force=True)
+    with _locked(path):
+        if path.exists() and not force:
+            _require_same(path, header)
+            data = path.read_bytes()
+        else:
+            data = _empty(header)
+            write_atomically(path, data)
+        yield Writer(path, header, data)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
     lock = FileLock(f"{path}.lock", timeout=0)
     with reporting(Path(lock.lock_file)):
         try:
@@ -49,13 +77,7 @@ def open_writer(path: Path, header: Header, *, force: bool = False) -> Iterator[
                 "for it to end, or choose another --out"
             ) from None
     try:
-        if path.exists() and not force:
-            _require_same(path, header)
-            data = path.read_bytes()
-        else:
-            data = _empty(header)
-            write_atomically(path, data)
-        yield Writer(path, header, data)
+        yield
     finally:
         lock.release()
 
@@ -98,11 +120,28 @@ class Writer:
             ResultsError: If a variable was stored with other parameters before.
             OutputError: If the file cannot be written. It is then as it was, and so is this object.
         """
-        buffer = io.BytesIO(self._data)
-        with h5py.File(buffer, "r+") as file:
+        with self._changing() as file:
             for name, value in values.items():
                 self._store(file, name, beta_index, np.asarray(value), (parameters or {}).get(name))
             file["evaluated"][beta_index] = 1
+
+    def write_scores(self, beta_index: int, records: Iterable[ScoreRecord]) -> None:
+        """Stores scores of one beta; a score that is there already is replaced.
+
+        Raises:
+            ValueError: If a part does not fit the axes of the file.
+            OutputError: If the file cannot be written. It is then as it was, and so is this object.
+        """
+        with self._changing() as file:
+            for record in records:
+                store(file, beta_index, record, self.header.sizes)
+
+    @contextmanager
+    def _changing(self) -> Iterator[h5py.File]:
+        """The file, to be changed in memory, and then written as a whole."""
+        buffer = io.BytesIO(self._data)
+        with h5py.File(buffer, "r+") as file:
+            yield file
         write_atomically(self.path, buffer.getbuffer())
         self._data = buffer.getvalue()
 
