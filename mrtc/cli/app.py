@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from mrtc import __version__
-from mrtc.cli import data, eval_mig, plot, presets, train, traverse
+from mrtc.cli import (
+    data,
+    eval_mig,
+    evaluate,
+    metrics,
+    plot,
+    presets,
+    rescore,
+    score,
+    train,
+    traverse,
+)
 from mrtc.errors import MrtcError
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -48,21 +59,30 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 data_app = typer.Typer(help="List, prepare and check datasets.", no_args_is_help=True)
+metrics_app = typer.Typer(help="List the scores, or compare them.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
+app.add_typer(metrics_app, name="metrics")
 
 COMMANDS: dict[typer.Typer, dict[str, Callable[..., None]]] = {
     app: {
         "train": train.train,
         "eval-mig": eval_mig.eval_mig,
+        "eval": evaluate.evaluate,
+        "rescore": rescore.rescore,
+        "score": score.score,
         "plot": plot.plot,
         "traverse": traverse.traverse,
         "presets": presets.presets,
     },
     data_app: {"list": data.list_, "get": data.get, "check": data.check},
+    metrics_app: {"agree": metrics.agree},
 }
 for table, commands in COMMANDS.items():
     for name, command in commands.items():
         table.command(name)(_reporting(command))
+
+
+metrics_app.callback()(metrics.catalogue)
 
 
 @app.callback()

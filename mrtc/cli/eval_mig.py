@@ -43,6 +43,7 @@ def eval_mig(
     """
     import numpy as np
 
+    from mrtc.datasets.dsprites import CHEN_FACTORS
     from mrtc.experiments import evaluate
     from mrtc.experiments.evaluate import default_betas
     from mrtc.plots import KINDS, save
@@ -55,7 +56,7 @@ def eval_mig(
         out,
         betas=default_betas(checkpoint) if betas is None else parse_grid(betas),
         data=data,
-        **({} if factors is None else {"factors": tuple(factors.split(","))}),
+        factors=CHEN_FACTORS if factors is None else tuple(factors.split(",")),
         examples=examples,
         keep=keep,
         estimator=estimator,

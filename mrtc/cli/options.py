@@ -29,3 +29,21 @@ Betas = Annotated[
     ),
 ]
 Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint that `mrtc train` wrote (.pt).")]
+Metrics = Annotated[
+    str,
+    typer.Option(
+        help="Names, families, or all (without the slow dci_gbt); `mrtc metrics` shows them."
+    ),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes; the values do not depend on them.")]
+Bootstrap = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Resamples of the examples for a 95 % interval of each score of means and factors; "
+        "each costs as much as the score.",
+    ),
+]
+Null = Annotated[
+    int, typer.Option(min=0, help="Permutations for what the same scores give by chance.")
+]

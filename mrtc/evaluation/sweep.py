@@ -5,20 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from mrtc.datasets.examples import FactorExamples
 from mrtc.devices import Precision
 from mrtc.errors import ResultsError
-from mrtc.evaluation.encode import CHUNK, PosteriorEncoder
+from mrtc.evaluation.decode import PosteriorDecoder
+from mrtc.evaluation.encode import PosteriorEncoder
 from mrtc.factors import FactorGrid
 from mrtc.metrics.active_units import code_variance
 from mrtc.metrics.information import Estimator, Information, information_matrix
 from mrtc.metrics.mig import mutual_information_gap, score_gaps
 from mrtc.metrics.rate_distortion import rate_per_code, rate_per_example, standard_error
 from mrtc.progress import Progress
-from mrtc.randomness import numpy_stream, torch_stream
+from mrtc.randomness import numpy_stream
 from mrtc.results import Writer
 from mrtc.vae import VAE
 
@@ -42,6 +43,8 @@ class EvaluationConfig:
     """Draws for each entropy, with ``sampling``."""
     seed: int = 0
     """Of the subsets and of all draws."""
+    importance_samples: NonNegativeInt = 0
+    """Draws of each kept posterior for the importance-weighted bound; 0 for no bound."""
 
     def choose(
         self, grid: FactorGrid
@@ -103,12 +106,19 @@ def sweep(
         for position in pending:
             beta = float(betas[position])
             mean, log_sigma = encoder.moments(beta)
-            distortion = _distortion(
-                vae, examples, index[kept], mean[kept], log_sigma[kept], beta, config.seed, device
+            decoder = PosteriorDecoder(
+                *(vae, examples, index[kept], mean[kept], log_sigma[kept]), beta=beta, device=device
             )
             information = _information(mean, log_sigma, factors, config, beta)
-            values = _values(mean, log_sigma, kept, distortion)
+            values = _values(mean, log_sigma, kept, decoder.distortion(config.seed))
             values |= _mig(information, examples.grid.names, config.scored_factors)
+            if config.importance_samples:
+                bound = decoder.importance_weighted_bound(config.importance_samples, config.seed)
+                values |= {
+                    "importance_weighted_bound": bound.value,
+                    "importance_weighted_bound_error": bound.error,
+                    "effective_samples": bound.mean_effective_samples,
+                }
             writer.write(position, values, {name: parameters[name] for name in values})
             shown = {name: float(values[name]) for name in ("rate", "distortion", "mig_chen")}
             progress.advance(numbers={"beta": beta} | shown)
@@ -175,28 +185,6 @@ def _mig(information: Information, names: Sequence[str], scored: Sequence[str]) 
     return values
 
 
-def _distortion(
-    vae: VAE,
-    examples: FactorExamples,
-    index: Int[np.ndarray, " kept"],
-    mean: Float32[np.ndarray, "kept code"],
-    log_sigma: Float32[np.ndarray, "kept code"],
-    beta: float,
-    seed: int,
-    device: torch.device,
-) -> Float[np.ndarray, " kept"]:
-    """Distortion of each example at one draw from its posterior, the same noise at every beta."""
-    noise = torch_stream(seed, "distortion", device=device)
-    rate = torch.tensor([beta], device=device, dtype=torch.float32)
-    parts = []
-    arrays = (torch.from_numpy(array).to(device) for array in (index, mean, log_sigma))
-    for chunk, mu, log_s in zip(*(torch.split(array, CHUNK) for array in arrays), strict=True):
-        with torch.inference_mode():
-            z = mu + log_s.exp() * torch.empty_like(mu).normal_(generator=noise)
-            parts.append(-vae.decode(z, rate).log_prob(examples.images(chunk)))
-    return torch.cat(parts).double().numpy(force=True)
-
-
 def _parameters(
     config: EvaluationConfig, encoded: int, decoded: int
 ) -> dict[str, dict[str, object]]:
@@ -208,11 +196,20 @@ def _parameters(
         entropies |= {"samples": config.samples, "seed": config.seed}
     active = all_encoded | {"threshold": ACTIVE_VARIANCE}
     kept: dict[str, object] = {"examples": decoded}
+    importance = all_decoded | {"draws": config.importance_samples}
     return {
         **dict.fromkeys(("rate", "rate_error", "rate_code", "code_variance"), all_encoded),
         **dict.fromkeys(("distortion", "distortion_error", "elbo"), all_decoded),
         **dict.fromkeys(("information", "information_error", "code_entropy"), entropies),
         **dict.fromkeys(("mean", "log_sigma"), kept),
+        **dict.fromkeys(
+            (
+                "importance_weighted_bound",
+                "importance_weighted_bound_error",
+                "effective_samples",
+            ),
+            importance,
+        ),
         "mig_chen": entropies | {"scored_factors": list(config.scored_factors)},
         "mig_chen_factor": entropies | {"scored_factors": list(config.scored_factors)},
         "active_units": active,

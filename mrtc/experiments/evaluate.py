@@ -30,6 +30,7 @@ def evaluate(
     keep: int = 10_000,
     estimator: Estimator = "quadrature",
     samples: int = 10_000,
+    importance_samples: int = 0,
     seed: int = 0,
     extrapolate: bool = False,
     device: torch.device | str = "auto",
@@ -49,6 +50,8 @@ def evaluate(
         keep: How many, of those, are decoded and stored.
         estimator: Of the entropies behind the MIG.
         samples: Draws for each entropy, with ``sampling``.
+        importance_samples: Draws of each kept posterior for the importance-weighted bound on
+            log p(x); 0 for no bound.
         seed: Of subsets and draws.
         extrapolate: Allow betas outside the trained range.
         device: Where to compute; the GPU, by default, where there is one.
@@ -78,7 +81,9 @@ def evaluate(
             f"{config.dataset} has {population} examples, {examples} were asked for; leave out "
             "--examples to use all"
         )
-    evaluation = EvaluationConfig(factors, examples, keep, estimator, samples, seed)
+    evaluation = EvaluationConfig(
+        factors, examples, keep, estimator, samples, seed, importance_samples
+    )
     index, kept = evaluation.choose(dataset.grid)
     resolved = resolve_precision(precision, device)
     header = Header(

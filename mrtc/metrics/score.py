@@ -22,6 +22,8 @@ class Score:
     """The part of each code; NaN for one that is not active."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     """What the value depends on beside the arrays: bins, sample sizes, thresholds, seeds."""
+    caution: str | None = None
+    """Why the value should not be trusted, where there is one."""
 
     def __post_init__(self) -> None:
         if math.isnan(self.value) != (self.reason is not None):

@@ -28,7 +28,8 @@ class Moments:
     """Posteriors of the kept examples at one beta."""
 
     mean: Float32[np.ndarray, "example code"]
-    log_sigma: Float32[np.ndarray, "example code"]
+    log_sigma: Float32[np.ndarray, "example code"] | None
+    """None where only means are known, as of codes that have no posteriors."""
     index: Int[np.ndarray, " example"]
     """Position of each example in the data."""
     classes: Int[np.ndarray, "example factor"] | None
@@ -129,7 +130,9 @@ class Results:
                 )
             return Moments(
                 mean=file["moments/mean"][beta_index],
-                log_sigma=file["moments/log_sigma"][beta_index],
+                log_sigma=(
+                    file["moments/log_sigma"][beta_index] if "moments/log_sigma" in file else None
+                ),
                 index=self.header.index,
                 classes=self.header.classes,
             )

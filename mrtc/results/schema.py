@@ -50,6 +50,28 @@ VARIABLES: dict[str, Variable] = {
         Variable(
             "elbo", ("beta",), "nats", "evidence lower bound, mean over examples", KINGMA, HIGHER
         ),
+        Variable(
+            "importance_weighted_bound",
+            ("beta",),
+            "nats",
+            "importance-weighted bound, mean over examples",
+            BURDA,
+            HIGHER,
+        ),
+        Variable(
+            "importance_weighted_bound_error",
+            ("beta",),
+            "nats",
+            "standard error of the importance-weighted bound's mean",
+            BURDA,
+        ),
+        Variable(
+            "effective_samples",
+            ("beta",),
+            "count",
+            "effective importance samples, mean over examples",
+            "Kish, Survey Sampling, 1965",
+        ),
         Variable("active_units", ("beta",), "count", "active units", BURDA),
         Variable(
             "code_variance",

@@ -193,3 +193,26 @@ def test_moments_that_are_not_finite_are_told_with_their_beta(tmp_path: Path) ->
         broken.encoder.head.layer.bias[0] = float("nan")
     with pytest.raises(ResultsError, match=r"there is no MIG at beta 0\.1: .*not finite"):
         evaluated(broken, tmp_path / "r.h5", EvaluationConfig(("x", "y")))
+
+
+def test_the_importance_weighted_bound_lies_between_the_elbo_and_the_likelihood(
+    vae: VAE, tmp_path: Path
+) -> None:
+    """log p(x) from 200,000 draws of the prior, which suffice for so small a model."""
+    config = EvaluationConfig(("x", "y"), importance_samples=64)
+    results = evaluated(vae, tmp_path / "r.h5", config)
+    bound, elbo = results.metric("importance_weighted_bound"), results.metric("elbo")
+    error = np.hypot(
+        results.metric("importance_weighted_bound_error"), results.metric("distortion_error")
+    )
+    assert (bound > elbo - 3 * error).all()
+    effective = results.metric("effective_samples")
+    assert ((effective >= 1) & (effective <= 64)).all()
+    x = Crosses().images(torch.arange(64)).flatten(1)
+    z = torch.randn(200_000, 3, generator=torch.manual_seed(1))
+    for beta, value in zip(BETAS, bound, strict=True):
+        with torch.inference_mode():
+            logits = vae.decode(z, float(beta)).logits.flatten(1)
+            log_p = x @ logits.mT - torch.nn.functional.softplus(logits).sum(1)
+        truth = float((log_p.logsumexp(1) - np.log(len(z))).mean())
+        assert value == pytest.approx(truth, abs=0.15)

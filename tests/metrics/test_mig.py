@@ -26,6 +26,7 @@ def test_gap_needs_two_codes() -> None:
         mutual_information_gap(np.zeros((1, 3)), np.ones(3))
 
 
+@pytest.mark.oracle("mig_chen")
 def test_one_code_a_factor_has_gap_one() -> None:
     got = mig_chen(*posterior(FACTORS), FACTORS, NAMES)
     assert got.score == pytest.approx(1, abs=1e-5)
@@ -33,16 +34,19 @@ def test_one_code_a_factor_has_gap_one() -> None:
     assert got.reason is None
 
 
+@pytest.mark.oracle("mig_chen")
 def test_a_duplicated_code_has_gap_zero() -> None:
     got = mig_chen(*posterior(np.repeat(FACTORS, 2, axis=1)), FACTORS, NAMES)
     assert got.score == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.oracle("mig_chen")
 def test_collapsed_codes_have_gap_zero() -> None:
     got = mig_chen(np.zeros((192, 3)), np.zeros((192, 3)), FACTORS, NAMES)
     assert got.score == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.oracle("mig_chen")
 def test_a_code_of_half_a_factor() -> None:
     """A code that tells 8 classes in 4 pairs knows log 4 of log 8; the rest is collapsed."""
     mean = np.stack([FACTORS[:, 1] // 2, np.zeros(192)], 1)

@@ -9,6 +9,7 @@ from torch.distributions import Normal, kl_divergence
 from mrtc.metrics.rate_distortion import rate_per_code, rate_per_example, standard_error
 
 
+@pytest.mark.oracle("rate")
 def test_rate_is_torch_s_divergence() -> None:
     rng = np.random.default_rng(0)
     mean, log_sigma = rng.normal(size=(50, 4)), rng.normal(size=(50, 4))
@@ -18,6 +19,7 @@ def test_rate_is_torch_s_divergence() -> None:
     np.testing.assert_allclose(rate_per_example(mean, log_sigma), expected.sum(1), rtol=1e-10)
 
 
+@pytest.mark.oracle("rate")
 def test_rate_keeps_its_digits_close_to_the_prior() -> None:
     """With mean 0 and log sigma s the rate is s² + 2 s³ / 3 + ..., and 0 at the prior."""
     s = np.array([[1e-7, 0.0]])
