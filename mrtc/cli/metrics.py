@@ -3,13 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, no_type_check
 
 import typer
 
 from mrtc.cli import options
 
 
+@no_type_check  # typer hands over a context of another class than the one it wants named
 def catalogue(context: typer.Context, as_json: options.Json = False) -> None:
     """List every score (range, unit, direction, needs, source), or compare those of a file."""
     if context.invoked_subcommand is not None:

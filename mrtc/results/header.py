@@ -62,8 +62,9 @@ class Header:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes the numbers; torch only where it is in use."""
+    """Versions of what computes the numbers; torch and scikit-learn only where they are in use."""
     libraries = ["numpy", "scipy", "h5py"] + ["torch"] * ("torch" in sys.modules)
+    libraries += ["scikit-learn"] * ("sklearn" in sys.modules)
     return {
         "mrtc": __version__,
         "python": platform.python_version(),
