@@ -75,7 +75,7 @@ COMMANDS: dict[typer.Typer, dict[str, Callable[..., None]]] = {
         "presets": presets.presets,
     },
     data_app: {"list": data.list_, "get": data.get, "check": data.check},
-    metrics_app: {"agree": metrics.agree},
+    metrics_app: {"agree": metrics.agree, "udr": metrics.udr},
 }
 for table, commands in COMMANDS.items():
     for name, command in commands.items():

@@ -3,11 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, no_type_check
+from typing import Annotated, Literal, no_type_check
 
 import typer
 
-from mrtc.cli import options
+from mrtc.cli import options, tables
+
+SHOWN = 10
+"""Pairs of scores that are told in words."""
 
 
 @no_type_check  # typer hands over a context of another class than the one it wants named
@@ -61,8 +64,37 @@ def agree(
         typer.echo(json.dumps([asdict(flip) for flip in found.flips]))
         return
     typer.echo(f"{picture}: {len(found.names)} scores over {found.betas} betas")
-    for flip in found.flips:
+    for flip in found.flips[:SHOWN]:
         typer.echo(
             f"{flip.one} is best at beta {flip.best_for_one:.3g}, {flip.other} at beta "
             f"{flip.best_for_other:.3g}: rank correlation {flip.correlation:.2f}"
         )
+    if len(found.flips) > SHOWN:
+        typer.echo(f"and {len(found.flips) - SHOWN} more pairs; --json lists all")
+
+
+def udr(
+    results: Annotated[list[Path], typer.Argument(help="Results files of two or more models.")],
+    similarity: Annotated[
+        Literal["lasso", "spearman"], typer.Option(help="Of the codes of two models.")
+    ] = "lasso",
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Rank models without labels: how well the codes of each pair off with those of the others.
+
+    Example: `mrtc metrics udr seed0.h5 seed1.h5 seed2.h5`
+    """
+    from mrtc.evaluation.models import score_models
+
+    models = score_models(results, similarity=similarity, quiet=quiet)
+    if as_json:
+        rows = [
+            {"results": str(m.path), "udr": {"value": m.scores["udr"].value.tolist(), "unit": "1"}}
+            for m in models
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    for model in models:
+        typer.echo(model.path)
+        tables.print_scores(model, ["udr"], as_json=False)

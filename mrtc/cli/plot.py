@@ -11,7 +11,8 @@ from mrtc.cli import options
 def plot(
     results: Annotated[Path, typer.Argument(help="Results file (.h5).")],
     kind: Annotated[
-        str | None, typer.Option(help="Which pictures: mig,rd,au; all if left out.")
+        str | None,
+        typer.Option(help="Which pictures: mig,rd,au,scores; if left out, all that the file has."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the pictures; beside the results if left out.")
@@ -25,7 +26,7 @@ def plot(
 
     Example: `mrtc plot results.h5 --kind mig,rd`
     """
-    from mrtc.errors import MrtcError
+    from mrtc.errors import MrtcError, ResultsError
     from mrtc.plots import KINDS, save
     from mrtc.results import read
 
@@ -37,6 +38,12 @@ def plot(
     folder = out or results.parent
     for name in kinds:
         path = folder / f"{results.stem}-{name}.{image_format}"
-        save(KINDS[name](loaded), path)
+        try:
+            figure = KINDS[name](loaded)
+        except ResultsError:
+            if kind is None:  # what the file does not hold was not asked for either
+                continue
+            raise
+        save(figure, path)
         if not quiet:
             typer.echo(path)

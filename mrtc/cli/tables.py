@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is not
+    import numpy as np
+    from jaxtyping import Float
+
     from mrtc.results import Results
+
+COLUMNS = 8
+"""Betas that a table shows at most."""
 
 
 def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> None:
@@ -28,21 +34,29 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
         typer.echo(json.dumps({"beta": {"value": betas.tolist(), "unit": "1"}} | rows))
         return
     width = max(map(len, names), default=0)
-    shown = betas if len(betas) <= 8 else betas[:: math.ceil(len(betas) / 8)]
-    typer.echo(" " * width + "  beta" + "".join(f"{beta:>9.3g}" for beta in shown))
-    remarks: dict[str, list[str]] = {}
+    shown = sorted({round(at * (len(betas) - 1) / (COLUMNS - 1)) for at in range(COLUMNS)})
+    typer.echo(" " * width + "  beta" + "".join(f"{betas[at]:>9.3g}" for at in shown))
+    notes: dict[str, list[str]] = {}
     for name, s in series.items():
-        values = dict(zip(betas, s.value[results.evaluated], strict=True))
-        cells = "".join(f"{values[beta]:>9.3f}" for beta in shown)
-        typer.echo(f"{name:<{width}}  {s.variable.unit:<4}{cells}")
-        for beta, details in zip(results.beta, s.details, strict=True):
-            for remark in _remarks(details or {}):
-                remarks.setdefault(remark, []).append(f"{name} at beta {beta:.3g}")
+        values = s.value[results.evaluated]
+        typer.echo(f"{name:<{width}}  {s.variable.unit:<4}" + "".join(_cells(values[shown])))
+        remarks = [
+            (remark, f"{beta:.3g}")
+            for beta, details in zip(results.beta, s.details, strict=True)
+            for remark in _remarks(details or {})
+        ]
+        if remarks:
+            remark, beta = remarks[0]
+            more = f" and {len(remarks) - 1} more" if len(remarks) > 1 else ""
+            notes.setdefault(f"{remark} (at beta {beta}{more})", []).append(name)
     if len(shown) < len(betas):
         typer.echo(f"({len(shown)} of {len(betas)} betas; all are in {results.path})")
-    for remark, places in remarks.items():
-        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-        typer.echo(f"note: {remark} ({', '.join(places[:3])}{more})")
+    for note, about in notes.items():
+        typer.echo(f"{', '.join(about)}: {note}")
+
+
+def _cells(values: Float[np.ndarray, " beta"]) -> list[str]:
+    return ["        -" if math.isnan(value) else f"{value:>9.3f}" for value in values]
 
 
 def _remarks(details: Mapping[str, object]) -> list[str]:

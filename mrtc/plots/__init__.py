@@ -1,16 +1,21 @@
 """Pictures of results: curves over beta, and traversals."""
 
-from mrtc.plots.curves import KINDS, active_units, mig, rate_distortion
+from mrtc.plots.agreement import agreement_matrix
+from mrtc.plots.curves import active_units, mig, rate_distortion
+from mrtc.plots.kinds import KINDS
+from mrtc.plots.scores import scores
 from mrtc.plots.theme import picture_format, save, theme
 from mrtc.plots.traversal import traversal_grid, traversal_grids
 
 __all__ = [
     "KINDS",
     "active_units",
+    "agreement_matrix",
     "mig",
     "picture_format",
     "rate_distortion",
     "save",
+    "scores",
     "theme",
     "traversal_grid",
     "traversal_grids",

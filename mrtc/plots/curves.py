@@ -1,7 +1,6 @@
 """Curves over beta, from a results file alone: MIG, rate and distortion, active units."""
 
 import textwrap
-from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -155,14 +154,6 @@ def active_units(results: Results) -> Figure:
     figure.legend(handles=[*named, *others * (len(order) > len(named))], loc="outside right center")
     figure.suptitle(_title(results, "active_units"))
     return figure
-
-
-KINDS: dict[str, Callable[[Results], Figure]] = {
-    "mig": mig,
-    "rd": rate_distortion,
-    "au": active_units,
-}
-"""The pictures of a results file, by the name that ``mrtc plot --kind`` takes."""
 
 
 def _beta(results: Results) -> Float[np.ndarray, " evaluated"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mrtc.metrics import CATALOGUE, mig_quantile
+from mrtc.metrics import CATALOGUE, mig_quantile, udr
 from mrtc.results import read
 
 from .conftest import Command
@@ -58,8 +58,8 @@ def test_eval_mig_and_eval_agree(mrtc: Command, checkpoint: Path, tmp_path: Path
 def test_score_takes_codes_of_any_model(mrtc: Command, codes: Path, tmp_path: Path):
     done = mrtc("score", codes, "--metrics", "mig_quantile,rate,udr", "-q")
     assert done.status == 0, done.err
-    assert "note: it needs the posteriors' sigmas, and there are means only (rate at" in done.out
-    assert "note: it needs the codes of several models" in done.out
+    assert "rate: it needs the posteriors' sigmas, and there are means only (at beta 1)" in done.out
+    assert "udr: it needs the codes of several models" in done.out
     results = read(tmp_path / "codes-scores.h5")
     assert results.factors == ("shape", "x")
     with np.load(codes) as arrays:
@@ -109,3 +109,29 @@ def test_agreement_is_a_picture_and_words(mrtc: Command, checkpoint: Path, tmp_p
     assert "3 scores over 3 betas" in done.out
     assert (tmp_path / "r-agree.png").read_bytes().startswith(b"\x89PNG")
     assert isinstance(json.loads(mrtc("metrics", "agree", out, "--json").out), list)
+
+
+def test_udr_compares_the_models_of_several_files(mrtc: Command, tmp_path: Path):
+    """Against the function itself, on the same codes; files that do not fit are refused."""
+    rng = np.random.default_rng(0)
+    factors = rng.standard_normal((300, 2))
+    models = [factors, -factors[:, ::-1], factors @ [[1.0, 1.0], [1.0, -1.0]]]
+    for at, mean in enumerate(models):
+        np.savez(tmp_path / f"{at}.npz", mean=mean)
+        score = ("score", f"{at}.npz", "--metrics", "active_units", "--out", f"{at}.h5", "-q")
+        assert mrtc(*score).status == 0
+    done = mrtc("metrics", "udr", "0.h5", "1.h5", "2.h5", "--similarity", "spearman", "-q")
+    assert done.status == 2
+    assert "0.npz" in done.err  # three files are three sources
+
+    for at, mean in enumerate(models):
+        np.savez(tmp_path / "codes.npz", mean=mean)
+        score = ("score", "codes.npz", "--metrics", "active_units", "--out", f"{at}.h5", "-q")
+        assert mrtc(*score, "--force").status == 0
+    done = mrtc("metrics", "udr", "0.h5", "1.h5", "2.h5", "--similarity", "spearman", "-q")
+    assert done.status == 0, done.err
+    expected = udr([m.astype(np.float32) for m in models], similarity="spearman")
+    found = [read(tmp_path / f"{at}.h5").scores["udr"].value[0] for at in range(3)]
+    np.testing.assert_allclose(found, [score.value for score in expected])
+
+    assert mrtc("metrics", "udr", "0.h5", "-q").status == 2

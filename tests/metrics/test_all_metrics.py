@@ -171,3 +171,18 @@ def test_metrics_are_chosen_by_name_by_family_and_all_at_once():
 def test_what_has_a_computation_in_common_is_computed_once():
     groups = computations(["dci_fast_completeness", "dci_fast_disentanglement", "udr"])
     assert [len(group) for group in groups] == [3, 1]
+
+
+def test_binary_attributes_are_factors_of_two_classes():
+    """Forty of them, some rare, some never there, none on a grid; no score needs more."""
+    rng = np.random.default_rng(0)
+    share = np.r_[0.0, 0.03, np.linspace(0.1, 0.9, 38)]
+    attributes = (rng.random((400, 40)) < share).astype(bool)
+    mean = attributes[:, [5, 10, 20]] + 0.2 * rng.standard_normal((400, 3))
+    names = [n for n in OF_CODES if not n.startswith("dci_")]
+    one = Representation.of(mean, np.full(mean.shape, -1.0), attributes)
+    for name, score in scorecard(one, names).items():
+        assert score.reason is None, (name, score.reason)
+        if score.per_factor is not None:
+            assert math.isnan(score.per_factor[0])
+            assert np.isfinite(score.per_factor[[5, 10, 20]]).all()
