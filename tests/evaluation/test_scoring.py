@@ -161,7 +161,7 @@ def test_agreement_is_that_of_the_ranks_by_hand(results: Path):
 
 
 def test_agreement_needs_two_scores(results: Path):
-    with pytest.raises(ResultsError, match="holds 1 scores with a direction.*mrtc rescore"):
+    with pytest.raises(ResultsError, match=r"holds 1 scores with a direction.*mrtc rescore"):
         agreement(score_results(results, ["irs"], quiet=True))
 
 
