@@ -46,6 +46,7 @@ def test_draws_have_the_moments_of_the_posterior() -> None:
     assert abs(z.std() / sigma - 1) < 5 / (2 * n) ** 0.5
 
 
+@pytest.mark.oracle("distortion")
 def test_the_bernoulli_likelihood_sums_to_one() -> None:
     """Over all binary images of three pixels, at any logits."""
     images = torch.tensor(list(product([0.0, 1.0], repeat=3)))

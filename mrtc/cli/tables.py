@@ -15,31 +15,41 @@ if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is no
 
     from mrtc.results import Results
 
+WITH_DECODER = ("distortion", "elbo", "importance_weighted_bound", "effective_samples")
+
 COLUMNS = 8
 """Betas that a table shows at most."""
 
 
 def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> None:
-    """The scores at every beta, as a table or as JSON; reasons and cautions below the table."""
+    """The scores at every beta, as a table or as JSON; reasons and cautions below the table.
+
+    What the evaluation measured with the decoder stands above them, where the file has it.
+    """
+    from mrtc.results import VARIABLES
+
     betas = results.beta[results.evaluated]
-    series = {name: results.scores[name] for name in names}
+    rows = {
+        name: (VARIABLES[name].unit, results.metric(name))
+        for name in WITH_DECODER
+        if name in results.metrics
+    }
+    series = {name: results.scores[name] for name in names if name not in rows}
+    rows |= {n: (s.variable.unit, s.value[results.evaluated]) for n, s in series.items()}
     if as_json:
-        rows = {
-            name: {
-                "value": [None if math.isnan(v) else v for v in s.value[results.evaluated]],
-                "unit": s.variable.unit,
-            }
-            for name, s in series.items()
+        table = {"beta": {"value": betas.tolist(), "unit": "1"}} | {
+            name: {"value": [None if math.isnan(v) else v for v in values], "unit": unit}
+            for name, (unit, values) in rows.items()
         }
-        typer.echo(json.dumps({"beta": {"value": betas.tolist(), "unit": "1"}} | rows))
+        typer.echo(json.dumps(table))
         return
-    width = max(map(len, names), default=0)
+    width = max(map(len, rows), default=0)
     shown = sorted({round(at * (len(betas) - 1) / (COLUMNS - 1)) for at in range(COLUMNS)})
     typer.echo(" " * width + "  beta" + "".join(f"{betas[at]:>9.3g}" for at in shown))
+    for name, (unit, values) in rows.items():
+        typer.echo(f"{name:<{width}}  {unit:<4}" + "".join(_cells(values[shown])))
     notes: dict[str, list[str]] = {}
     for name, s in series.items():
-        values = s.value[results.evaluated]
-        typer.echo(f"{name:<{width}}  {s.variable.unit:<4}" + "".join(_cells(values[shown])))
         remarks = [
             (remark, f"{beta:.3g}")
             for beta, details in zip(results.beta, s.details, strict=True)

@@ -50,7 +50,12 @@ def score_models(
                 similarity=similarity,
                 rates=rates if has_sigmas else None,
             )
-            records.append([record(CATALOGUE["udr"], s, Spread(), ScoringConfig()) for s in scores])
+            records.append(
+                [
+                    record(CATALOGUE["udr"], s, Spread(), ScoringConfig(), len(first.header.index))
+                    for s in scores
+                ]
+            )
             progress.advance()
     for model, path in enumerate(paths):
         with reopen(path) as writer:

@@ -91,15 +91,23 @@ def score_results(
                 writer.write_scores(
                     at,
                     [
-                        record(CATALOGUE[name], score, spreads.get(name, Spread()), config)
+                        record(
+                            CATALOGUE[name],
+                            score,
+                            spreads.get(name, Spread()),
+                            config,
+                            len(results.header.index),
+                        )
                         for name, score in scores.items()
                     ],
                 )
     return read(path)
 
 
-def record(metric: Metric, score: Score, spread: Spread, config: ScoringConfig) -> ScoreRecord:
-    """A score with what the catalogue says of it, as a results file stores it."""
+def record(
+    metric: Metric, score: Score, spread: Spread, config: ScoringConfig, examples: int
+) -> ScoreRecord:
+    """A score of so many examples, with what the catalogue says of it, as a file stores it."""
     parts: dict[str, np.ndarray | float] = {}
     if score.per_factor is not None:
         parts["_factor"] = score.per_factor
@@ -109,6 +117,7 @@ def record(metric: Metric, score: Score, spread: Spread, config: ScoringConfig) 
         parts["_low"], parts["_high"] = spread.interval
     remarks = {"reason": score.reason, "caution": score.caution}
     details = {
+        "examples": examples,
         "parameters": dict(score.parameters),
         "config": asdict(config),
         **{key: remark for key, remark in remarks.items() if remark is not None},

@@ -31,7 +31,7 @@ BINNINGS_APART = 0.05
 MISSING: dict[Need, str] = {
     "sigma": "it needs the posteriors' sigmas, and there are means only",
     "factors": "it needs factors or attributes, and there are none",
-    "decoder": "it needs the decoder; give mrtc eval --importance-samples",
+    "decoder": "it needs the decoder: mrtc eval measures it and stores it beside the scores",
     "models": "it needs the codes of several models",
 }
 

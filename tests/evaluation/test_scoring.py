@@ -57,6 +57,7 @@ def test_scores_are_those_of_the_kept_moments(results: Path):
     details = scored.scores["mig_locatello"].details[0]
     assert details is not None
     assert details["parameters"]["bins"] == 20
+    assert details["examples"] == 300
     assert details["config"] == {"seed": 0, "bootstrap": 0, "null": 0}
     assert "scikit-learn" in details["versions"]
 

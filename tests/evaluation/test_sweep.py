@@ -53,6 +53,7 @@ def evaluated(vae: VAE, path: Path, config: EvaluationConfig) -> Results:
     return read(path)
 
 
+@pytest.mark.oracle("elbo", "rate", "active_units", "mig_chen")
 def test_every_stored_number_is_that_of_the_plain_formulation(vae: VAE, tmp_path: Path) -> None:
     config = EvaluationConfig(("x", "y"))
     results = evaluated(vae, tmp_path / "r.h5", config)
@@ -100,6 +101,7 @@ def _information(mean: np.ndarray, log_sigma: np.ndarray, classes: np.ndarray) -
     return table
 
 
+@pytest.mark.oracle("distortion", "elbo")
 def test_the_distortion_is_that_of_a_draw(vae: VAE, tmp_path: Path) -> None:
     """Within five standard errors of the mean over 200 draws of every example."""
     results = evaluated(vae, tmp_path / "r.h5", EvaluationConfig(("x", "y")))
@@ -195,6 +197,7 @@ def test_moments_that_are_not_finite_are_told_with_their_beta(tmp_path: Path) ->
         evaluated(broken, tmp_path / "r.h5", EvaluationConfig(("x", "y")))
 
 
+@pytest.mark.oracle("importance_weighted_bound")
 def test_the_importance_weighted_bound_lies_between_the_elbo_and_the_likelihood(
     vae: VAE, tmp_path: Path
 ) -> None:
