@@ -1,8 +1,9 @@
 """A training step against the plain formulation, and a multi-rate step against a baseline's.
 
-Claims: a beta-TCVAE step of the paper's set-up (batch 2,048, 1,200 units) is at least 3.5 times as
-fast as the float32 step that holds the (batch, batch, code) log densities, with at most half its
-peak memory; and a multi-rate step costs at most 5 % more than the same baseline step.
+Aims: a beta-TCVAE step of the paper's set-up (batch 2,048, 1,200 units) at least 3.5 times as fast
+as the float32 step that holds the (batch, batch, code) log densities, with at most half its peak
+memory; and a multi-rate step at most 5 % above the same baseline step. docs/performance.md says
+where each holds.
 
 Steps of both kinds alternate, so that other load on the machine falls on both; medians are shown.
 Peak memory is that of a process that does only one kind.

@@ -32,7 +32,7 @@ Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint that `mrtc train` w
 Metrics = Annotated[
     str,
     typer.Option(
-        help="Names, families, or all (without the slow dci_gbt); `mrtc metrics` shows them."
+        help="Names, families, or all (without the slow ones); `mrtc metrics` shows them."
     ),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes; the values do not depend on them.")]

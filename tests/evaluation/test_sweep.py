@@ -118,6 +118,7 @@ def test_the_distortion_is_that_of_a_draw(vae: VAE, tmp_path: Path) -> None:
         assert abs(results.metrics["distortion"][i] - draws.mean().item()) < 5 * error
 
 
+@pytest.mark.oracle("mig_chen_sampling")
 def test_both_estimators_agree(vae: VAE, tmp_path: Path) -> None:
     """Within three standard errors for 95 of 100 entries at the least, and all within five."""
     exact = evaluated(vae, tmp_path / "q.h5", EvaluationConfig(("x", "y")))
