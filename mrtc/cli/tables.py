@@ -26,6 +26,8 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
 
     What the evaluation measured with the decoder stands above them, where the file has it.
     """
+    import numpy as np
+
     from mrtc.results import VARIABLES
 
     betas = results.beta[results.evaluated]
@@ -47,7 +49,8 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
     shown = sorted({round(at * (len(betas) - 1) / (COLUMNS - 1)) for at in range(COLUMNS)})
     typer.echo(" " * width + "  beta" + "".join(f"{betas[at]:>9.3g}" for at in shown))
     for name, (unit, values) in rows.items():
-        typer.echo(f"{name:<{width}}  {unit:<4}" + "".join(_cells(values[shown])))
+        if np.isfinite(values).any():  # why there is nothing else stands below
+            typer.echo(f"{name:<{width}}  {unit:<4}" + "".join(_cells(values[shown])))
     notes: dict[str, list[str]] = {}
     for name, s in series.items():
         remarks = [

@@ -60,6 +60,9 @@ def test_score_takes_codes_of_any_model(mrtc: Command, codes: Path, tmp_path: Pa
     assert done.status == 0, done.err
     assert "rate: it needs the posteriors' sigmas, and there are means only (at beta 1)" in done.out
     assert "udr: it needs the codes of several models" in done.out
+    rows = [line.split()[0] for line in done.out.splitlines()]
+    assert rows[:2] == ["beta", "mig_quantile"]
+    assert not {"rate", "udr"} & set(rows)
     results = read(tmp_path / "codes-scores.h5")
     assert results.factors == ("shape", "x")
     with np.load(codes) as arrays:
