@@ -17,25 +17,28 @@ BETA = np.array([0.1, 1.0, 10.0])
 NAMES = ("mig_locatello", "sap_continuous", "rate")
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Three betas of 300 examples; the more beta, the more the two codes are mixed."""
-    rng = np.random.default_rng(0)
-    classes = np.stack([rng.integers(4, size=300), rng.integers(5, size=300)], axis=1)
-    header = Header(
-        beta=BETA,
+def make_header(beta: np.ndarray, examples: int, classes: np.ndarray | None) -> Header:
+    return Header(
+        beta=beta,
         num_codes=2,
-        factors=("x", "y"),
+        factors=() if classes is None else ("x", "y"),
         config={},
         fingerprint="toy",
         seed=0,
         source="toy",
         parameters={},
-        index=np.arange(300),
+        index=np.arange(examples),
         classes=classes,
     )
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Three betas of 300 examples; the more beta, the more the two codes are mixed."""
+    rng = np.random.default_rng(0)
+    classes = np.stack([rng.integers(4, size=300), rng.integers(5, size=300)], axis=1)
     path = tmp_path / "results.h5"
-    with open_writer(path, header) as writer:
+    with open_writer(path, make_header(BETA, 300, classes)) as writer:
         for at, angle in enumerate((0.0, 0.3, 0.7)):
             turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
             mean = (classes / [4, 5] @ turn + 0.02 * rng.standard_normal((300, 2))).astype("f4")
@@ -114,21 +117,9 @@ def test_intervals_and_chance_stand_beside_the_value(results: Path):
 
 
 def test_a_missing_need_is_a_reason_and_the_others_are_computed(tmp_path: Path):
-    header = Header(
-        beta=np.array([1.0]),
-        num_codes=2,
-        factors=(),
-        config={},
-        fingerprint="toy",
-        seed=0,
-        source="toy",
-        parameters={},
-        index=np.arange(50),
-        classes=None,
-    )
     path = tmp_path / "plain.h5"
     mean = np.random.default_rng(0).standard_normal((50, 2)).astype("f4")
-    with open_writer(path, header) as writer:
+    with open_writer(path, make_header(np.array([1.0]), 50, None)) as writer:
         writer.write(0, {"mean": mean})
     scored = score_results(path, ["active_units", "rate", "irs"], quiet=True)
     assert scored.scores["active_units"].value[0] == 2
