@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from mrtc.datasets.dsprites import DSprites, load
 
 # One thread a worker, in subprocesses too: workers that share cores wait for each other's threads.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+
+# The same examples each time, so that a failure can be had again; HYPOTHESIS_PROFILE=search looks
+# further.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("search")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

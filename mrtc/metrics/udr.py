@@ -125,7 +125,8 @@ def _similarity(
         weights = target.T @ source / len(source)
     else:
         weights = np.empty((target.shape[1], source.shape[1]))
-        lasso = Lasso(alpha=PENALTY, max_iter=100_000)  # nearly equal codes take long to settle
+        # Nearly equal codes take long to settle; stopped early, their order would count.
+        lasso = Lasso(alpha=PENALTY, tol=1e-8, max_iter=100_000)
         weights[:] = lasso.fit(source, target).coef_  # of one axis for one target
     similar: Float64[np.ndarray, "a b"] = np.abs(weights.T)
     return similar
