@@ -30,7 +30,8 @@ def udr_values(models: list[np.ndarray], similarity: str) -> list[float]:
                 if similarity == "lasso":
                     x = (source - source.mean(0)) / source.std(0)
                     y = (target[:, b] - target[:, b].mean()) / target[:, b].std()
-                    table[:, b] = abs(Lasso(alpha=0.1).fit(x, y).coef_)
+                    lasso = Lasso(alpha=0.1, tol=1e-10, max_iter=100_000)
+                    table[:, b] = abs(lasso.fit(x, y).coef_)
                 else:
                     for a in range(source.shape[1]):
                         table[a, b] = abs(spearmanr(source[:, a], target[:, b]).statistic)
