@@ -59,8 +59,8 @@ def udr(
         Duan et al., "Unsupervised Model Selection for Variational Disentangled Representation
         Learning", ICLR 2020. Alpha, the standardisation and the direction of the lasso
         are those of the code published in disentanglement_lib; that code averages the two sums
-        each over its own number of codes, which is the same where models have equally many, and stops
-        the lasso at scikit-learn's tolerance, which moves the third digit.
+        each over its own number of codes, which is the same where models have equally many, and
+        stops the lasso at scikit-learn's tolerance, which moves the third digit.
     """
     if similarity not in ("lasso", "spearman"):
         raise ValueError(f"similarity is 'lasso' or 'spearman', got {similarity!r}")
