@@ -189,7 +189,7 @@ SLOW = (
     "dci_gbt_completeness",
     "dci_gbt_informativeness",
 )
-"""Minutes for one beta; ``all`` leaves them out, and their names ask for them."""
+"""Half a minute and more for one beta; ``all`` leaves them out, and their names ask for them."""
 
 _USUAL = [m.name for m in _METRICS if m.name not in SLOW and not {"decoder", "models"} & {*m.needs}]
 
