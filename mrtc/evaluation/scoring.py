@@ -58,7 +58,7 @@ def score_results(
         path: The results file, with moments.
         names: Of the catalogue.
         config: Seed and repetitions.
-        workers: Processes.
+        workers: Processes over betas and scores, and threads over factors where those are few.
         force: Compute again what is there.
         quiet: Show no progress.
 
@@ -71,12 +71,16 @@ def score_results(
         results = read(path)
         pending = dict(_pending(results, names, config, force=force))
         tasks = [(at, group) for at, groups in pending.items() for group in groups]
+        processes = max(1, min(workers, len(tasks)))
+        spare = workers // processes  # where betas and scores are few: factors
         with (
             Progress("scoring", len(tasks), unit="computation", quiet=quiet) as progress,
-            joblib.Parallel(n_jobs=workers, return_as="generator") as parallel,
+            joblib.Parallel(
+                n_jobs=min(workers, max(1, len(tasks))), return_as="generator"
+            ) as parallel,
         ):
             computed = parallel(
-                joblib.delayed(_compute)(group, _representation(results, at), config)
+                joblib.delayed(_compute)(group, _representation(results, at), config, spare)
                 for at, group in tasks
             )
             for at, groups in pending.items():
@@ -146,9 +150,9 @@ def _pending(
 
 
 def _compute(
-    group: tuple[str, ...], representation: Representation, config: ScoringConfig
+    group: tuple[str, ...], representation: Representation, config: ScoringConfig, workers: int
 ) -> tuple[dict[str, Score], dict[str, Spread]]:
-    scores = compute(group, representation, config.seed)
+    scores = compute(group, representation, config.seed, workers)
     spreads = {}
     if representation.factors is not None:
         for name, score in scores.items():

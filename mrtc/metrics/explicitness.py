@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from mrtc.metrics.arrays import Array, as_codes, as_factors, classes_of, varying
+from mrtc.metrics.parallel import over_factors
 from mrtc.metrics.score import Score, undefined
 from mrtc.metrics.splits import no_split, stratified_split
 
@@ -18,6 +19,7 @@ def explicitness(
     test_fraction: float = 1 / 3,
     normalised: bool = False,
     seed: int = 0,
+    workers: int = 1,
 ) -> Score:
     r"""Mean area under the ROC curve of one linear classifier for each class.
 
@@ -36,6 +38,7 @@ def explicitness(
         normalised: Scale the area so that chance is 0: (AUC - 1/2) / (1/2). By default it is not
             scaled, as in disentanglement_lib; Ridgeway and Mozer scale it.
         seed: Of the split.
+        workers: Factors fitted at once; the result does not depend on it.
 
     Returns:
         Score without unit, higher is better: 1/2 by chance and 1 at best, or 0 and 1 if
@@ -70,9 +73,12 @@ def explicitness(
     if reason:
         return undefined(reason, parameters=parameters)
     areas = np.full(v.shape[1], np.nan)
-    for k in kept:
+
+    def area(k: int) -> float:
         classes = classes_of(v[:, k])
-        areas[k] = _mean_area(z, classes, stratified_split(classes, test_fraction, seed))
+        return _mean_area(z, classes, stratified_split(classes, test_fraction, seed))
+
+    areas[kept] = over_factors(area, kept, workers)
     if normalised:
         areas = 2 * areas - 1
     return Score(float(np.nanmean(areas)), per_factor=areas, parameters=parameters)

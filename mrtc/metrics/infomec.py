@@ -16,6 +16,7 @@ from mrtc.metrics.arrays import Array, as_codes, as_factors, classes_of, varying
 from mrtc.metrics.discretise import equal_width
 from mrtc.metrics.histogram import histogram_information
 from mrtc.metrics.information import factor_entropy
+from mrtc.metrics.parallel import over_factors
 from mrtc.metrics.score import Score, undefined
 from mrtc.metrics.splits import no_split, stratified_split
 
@@ -142,6 +143,7 @@ def info_e(
     test_fraction: float = 1 / 3,
     max_iterations: int = 1000,
     seed: int = 0,
+    workers: int = 1,
 ) -> Score:
     r"""InfoExplicitness: the share of each factor's entropy that a linear classifier predicts.
 
@@ -160,6 +162,7 @@ def info_e(
         max_iterations: Of the optimiser, on whitened codes. The authors' program stops after 100
             on standardised ones, which is too early where codes are correlated.
         seed: Of the split.
+        workers: Factors fitted at once; the result does not depend on it.
 
     Returns:
         Score in [0, 1], without unit, higher is better.
@@ -193,12 +196,15 @@ def info_e(
     if not in_sample and (reason := no_split(v)):
         return undefined(reason, parameters=parameters)
     parts = np.full(v.shape[1], np.nan)
-    for k in kept:
+
+    def share(k: int) -> float:
         classes = classes_of(v[:, k])
         everything = np.ones(len(z), dtype=bool)
         test = everything if in_sample else stratified_split(classes, test_fraction, seed)
         train = everything if in_sample else ~test
-        parts[k] = max(0.0, _predicted_share(z, classes, train, test, max_iterations))
+        return max(0.0, float(_predicted_share(z, classes, train, test, max_iterations)))
+
+    parts[kept] = over_factors(share, kept, workers)
     return Score(float(np.nanmean(parts)), per_factor=parts, parameters=parameters)
 
 

@@ -102,12 +102,12 @@ class Representation:
         return next((MISSING[need] for need in needs if not has.get(need, False)), None)
 
 
-Computation = Callable[[Representation, int], Mapping[str, Score]]
-"""From a representation and a seed to scores by name."""
+Computation = Callable[[Representation, int, int], Mapping[str, Score]]
+"""From a representation, a seed and the number of factors worked on at once to scores by name."""
 
 
 def scorecard(
-    representation: Representation, names: Iterable[str], *, seed: int = 0
+    representation: Representation, names: Iterable[str], *, seed: int = 0, workers: int = 1
 ) -> dict[str, Score]:
     """The scores asked for.
 
@@ -115,6 +115,7 @@ def scorecard(
         representation: Codes and what is known of them.
         names: Of the catalogue.
         seed: Of every score that draws random numbers.
+        workers: Factors that classifiers are fitted to at once; values do not depend on it.
 
     Returns:
         Scores by name, in the order asked for. Where something is missing that a score needs, it
@@ -123,7 +124,7 @@ def scorecard(
     asked = list(names)
     scores: dict[str, Score] = {}
     for group in computations(asked):
-        scores |= compute(group, representation, seed)
+        scores |= compute(group, representation, seed, workers)
     return with_cautions({name: scores[name] for name in asked}, representation)
 
 
@@ -135,13 +136,15 @@ def computations(names: Iterable[str]) -> list[tuple[str, ...]]:
     return groups + [(name,) for name in sorted(alone)]
 
 
-def compute(group: tuple[str, ...], representation: Representation, seed: int) -> dict[str, Score]:
+def compute(
+    group: tuple[str, ...], representation: Representation, seed: int, workers: int = 1
+) -> dict[str, Score]:
     """All scores of one group of :func:`computations`; ValueErrors become reasons."""
     lacking = representation.lacks(CATALOGUE[group[0]].needs)
     if lacking is not None:
         return dict.fromkeys(group, undefined(lacking))
     try:
-        return dict(_COMPUTATIONS[group](representation, seed))
+        return dict(_COMPUTATIONS[group](representation, seed, workers))
     except ValueError as error:
         return dict.fromkeys(group, undefined(str(error)))
 
@@ -171,16 +174,17 @@ def with_cautions(scores: Mapping[str, Score], representation: Representation) -
 # What computes the scores: by the names of all that come from one computation.
 
 
-def _of_factors(name: str, score: Callable[..., Score], *, seeded: bool = False) -> Computation:
-    def computation(representation: Representation, seed: int) -> dict[str, Score]:
-        options = {"seed": seed} if seeded else {}
-        return {name: score(representation.mean, representation.classes, **options)}
+def _of_factors(name: str, score: Callable[..., Score], *options: str) -> Computation:
+    def computation(representation: Representation, seed: int, workers: int) -> dict[str, Score]:
+        given = {"seed": seed, "workers": workers}
+        chosen = {option: given[option] for option in options}
+        return {name: score(representation.mean, representation.classes, **chosen)}
 
     return computation
 
 
 def _mig_chen(name: str, estimator: Estimator) -> Computation:
-    def computation(representation: Representation, seed: int) -> dict[str, Score]:
+    def computation(representation: Representation, seed: int, _workers: int) -> dict[str, Score]:
         mean, log_sigma = representation.posterior
         factors = representation.classes
         names = [str(k) for k in range(factors.shape[1])]
@@ -201,8 +205,8 @@ def _mig_chen(name: str, estimator: Estimator) -> Computation:
 
 
 def _dci(prefix: str, dci: Callable[..., Dci]) -> Computation:
-    def computation(representation: Representation, seed: int) -> dict[str, Score]:
-        parts = dci(representation.mean, representation.classes, seed=seed)
+    def computation(representation: Representation, seed: int, workers: int) -> dict[str, Score]:
+        parts = dci(representation.mean, representation.classes, seed=seed, workers=workers)
         return {
             f"{prefix}_disentanglement": parts.disentanglement,
             f"{prefix}_completeness": parts.completeness,
@@ -212,13 +216,13 @@ def _dci(prefix: str, dci: Callable[..., Dci]) -> Computation:
     return computation
 
 
-def _active_units(representation: Representation, _seed: int) -> dict[str, Score]:
+def _active_units(representation: Representation, _seed: int, _workers: int) -> dict[str, Score]:
     variance = code_variance(representation.mean)
     count = float(active_units(representation.mean))
     return {"active_units": Score(count, per_code=variance, parameters={"threshold": 0.01})}
 
 
-def _rates(representation: Representation, _seed: int) -> dict[str, Score]:
+def _rates(representation: Representation, _seed: int, _workers: int) -> dict[str, Score]:
     of_codes = rate_per_code(*representation.posterior)
     return {
         "rate": Score(float(of_codes.sum()), per_code=of_codes),
@@ -227,7 +231,7 @@ def _rates(representation: Representation, _seed: int) -> dict[str, Score]:
     }
 
 
-def _aggregate(representation: Representation, seed: int) -> dict[str, Score]:
+def _aggregate(representation: Representation, seed: int, _workers: int) -> dict[str, Score]:
     terms = aggregate_terms(*representation.posterior, seed=seed)
     common = {"draws": terms.draws, "reference_examples": terms.population, "seed": terms.seed}
     estimated = common | {"standard_error": terms.error}
@@ -258,19 +262,19 @@ _PLAIN: dict[str, Callable[..., Score]] = {
 }
 _SEEDED: dict[str, Callable[..., Score]] = {
     "sap_discrete": sap_discrete,
-    "explicitness": explicitness,
     "info_m": info_m,
     "info_c": info_c,
-    "info_e": info_e,
     "factor_vae": factor_vae,
     "beta_vae": beta_vae,
 }
+_FITTED: dict[str, Callable[..., Score]] = {"explicitness": explicitness, "info_e": info_e}
 _DCI_PARTS = ("disentanglement", "completeness", "informativeness")
 _COMPUTATIONS: dict[tuple[str, ...], Computation] = {
     ("mig_chen",): _mig_chen("mig_chen", "quadrature"),
     ("mig_chen_sampling",): _mig_chen("mig_chen_sampling", "sampling"),
     **{(name,): _of_factors(name, score) for name, score in _PLAIN.items()},
-    **{(name,): _of_factors(name, score, seeded=True) for name, score in _SEEDED.items()},
+    **{(name,): _of_factors(name, score, "seed") for name, score in _SEEDED.items()},
+    **{(n,): _of_factors(n, score, "seed", "workers") for n, score in _FITTED.items()},
     tuple(f"dci_fast_{part}" for part in _DCI_PARTS): _dci("dci_fast", dci_fast),
     tuple(f"dci_gbt_{part}" for part in _DCI_PARTS): _dci("dci_gbt", dci_gbt),
     ("active_units",): _active_units,

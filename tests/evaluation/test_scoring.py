@@ -81,11 +81,11 @@ def test_what_was_stopped_goes_on_at_the_next_beta(results: Path):
     whole = scoring._compute
     calls = []
 
-    def stopping(group, representation, config):
+    def stopping(group, representation, config, workers):
         calls.append(group)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return whole(group, representation, config)
+        return whole(group, representation, config, workers)
 
     with patch.object(scoring, "_compute", stopping), pytest.raises(KeyboardInterrupt):
         score_results(results, NAMES, quiet=True)
@@ -163,3 +163,16 @@ def test_a_scorecard_is_what_the_file_gets(results: Path):
     card = scorecard(Representation.of(moments.mean, moments.log_sigma, moments.classes), NAMES)
     for name in NAMES:
         assert card[name].value == scored.scores[name].value[2]
+
+
+def test_spare_workers_go_over_factors_and_change_nothing(results: Path):
+    """Two scores at one beta, eight workers: classifiers of several factors are fitted at once."""
+    moments = read(results).moments(0)
+    one = Representation.of(moments.mean, moments.log_sigma, moments.classes)
+    names = ("explicitness", "info_e", "dci_fast_completeness", "dci_gbt_completeness")
+    alone, together = (scorecard(one, names, workers=workers) for workers in (1, 4))
+    for name in names:
+        assert alone[name].value == together[name].value
+        np.testing.assert_array_equal(alone[name].per_factor, together[name].per_factor)
+    scored = score_results(results, names[:2], workers=8, quiet=True)
+    assert scored.scores["info_e"].value[0] == alone["info_e"].value
