@@ -60,6 +60,7 @@ class Bernoulli:
         """log p(x|z), summed over the event, in nats; always in float32 or better."""
         logits = self.logits.float() if self.logits.itemsize < 4 else self.logits
         x = x.to(logits.dtype)
+        # torch gives apply() no type.
         result: Tensor = _LogProb.apply(logits.flatten(1), x.flatten(1))  # type: ignore[no-untyped-call]
         return result
 
@@ -83,7 +84,7 @@ class _LogProb(torch.autograd.Function):
         )
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ANN401 -- as above
         logits, x = ctx.saved_tensors
         of_x = grad[:, None] * logits if ctx.needs_input_grad[1] else None
         return logits.sigmoid().sub_(x).mul_(-grad[:, None]), of_x

@@ -166,7 +166,7 @@ def _dci(
     factors: Array,
     train: int | None,
     test: int | None,
-    active_only: bool,  # noqa: FBT001
+    active_only: bool,  # noqa: FBT001 -- private, passed on as the public ones got it
     seed: int,
     workers: int,
 ) -> Dci:

@@ -34,4 +34,5 @@ class Score:
 
 def undefined(reason: str, **parts: object) -> Score:
     """A score that has no value, with the reason; ``parts`` are the other fields."""
+    # One signature for all fields: their types are those of Score, checked at run time in tests.
     return Score(math.nan, reason, **parts)  # type: ignore[arg-type]

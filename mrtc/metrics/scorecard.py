@@ -125,7 +125,8 @@ def scorecard(
     scores: dict[str, Score] = {}
     for group in computations(asked):
         scores |= compute(group, representation, seed, workers)
-    return with_cautions({name: scores[name] for name in asked}, representation)
+    with_all = with_cautions(scores, representation)
+    return {name: with_all[name] for name in asked}
 
 
 def computations(names: Iterable[str]) -> list[tuple[str, ...]]:
@@ -196,7 +197,10 @@ def _mig_chen(name: str, estimator: Estimator) -> Computation:
             generator=np.random.default_rng(seed),
         )
         per_factor = np.array([mig.gaps.get(name, np.nan) for name in names])
-        parameters: dict[str, object] = {"estimator": estimator, "scored_factors": [*mig.gaps]}
+        parameters: dict[str, object] = {
+            "estimator": estimator,
+            "scored_factors": [int(k) for k in mig.gaps],
+        }
         if estimator == "sampling":
             parameters |= {"samples": SAMPLES, "seed": seed}
         return {name: Score(mig.score, mig.reason, per_factor, parameters=parameters)}
@@ -214,6 +218,15 @@ def _dci(prefix: str, dci: Callable[..., Dci]) -> Computation:
         }
 
     return computation
+
+
+def _binned_migs(representation: Representation, _seed: int, _workers: int) -> dict[str, Score]:
+    """Both binnings, whichever is asked for: where they disagree, neither is to be trusted."""
+    codes, factors = representation.mean, representation.classes
+    return {
+        "mig_locatello": mig_locatello(codes, factors),
+        "mig_quantile": mig_quantile(codes, factors),
+    }
 
 
 def _active_units(representation: Representation, _seed: int, _workers: int) -> dict[str, Score]:
@@ -251,8 +264,6 @@ def _aggregate(representation: Representation, seed: int, _workers: int) -> dict
 
 
 _PLAIN: dict[str, Callable[..., Score]] = {
-    "mig_locatello": mig_locatello,
-    "mig_quantile": mig_quantile,
     "mig_sup": mig_sup,
     "dcimig": dcimig,
     "jemmig": jemmig,
@@ -272,6 +283,7 @@ _DCI_PARTS = ("disentanglement", "completeness", "informativeness")
 _COMPUTATIONS: dict[tuple[str, ...], Computation] = {
     ("mig_chen",): _mig_chen("mig_chen", "quadrature"),
     ("mig_chen_sampling",): _mig_chen("mig_chen_sampling", "sampling"),
+    ("mig_locatello", "mig_quantile"): _binned_migs,
     **{(name,): _of_factors(name, score) for name, score in _PLAIN.items()},
     **{(name,): _of_factors(name, score, "seed") for name, score in _SEEDED.items()},
     **{(n,): _of_factors(n, score, "seed", "workers") for n, score in _FITTED.items()},

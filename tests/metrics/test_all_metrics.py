@@ -177,6 +177,9 @@ def test_binnings_that_disagree_are_a_caution():
     )
     assert scores["mig_locatello"].value < scores["mig_quantile"].value - 0.05
     assert "look for outliers" in str(scores["mig_quantile"].caution)
+    alone = scorecard(Representation.of(mean, None, one.factors), ["mig_locatello"])
+    assert list(alone) == ["mig_locatello"]
+    assert "look for outliers" in str(alone["mig_locatello"].caution)
 
 
 def test_metrics_are_chosen_by_name_by_family_and_all_at_once():

@@ -83,7 +83,7 @@ def test_the_arguments_alone_decide(score) -> None:
     codes, factors = sample(0)
     codes = codes.astype(np.float32)
     expected = score(codes, factors).value
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002 -- what must not matter
     assert score(codes, factors).value == expected
     assert score(torch.tensor(codes, requires_grad=True), torch.tensor(factors)).value == expected
 
