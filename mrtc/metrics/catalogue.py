@@ -211,7 +211,8 @@ def choose(names: str | Iterable[str]) -> tuple[str, ...]:
         elif name in CATALOGUE:
             chosen.append(name)
         elif any(metric.family == name for metric in _METRICS):
-            chosen += [usual for usual in _USUAL if CATALOGUE[usual].family == name]
+            family = [metric.name for metric in _METRICS if metric.family == name]
+            chosen += [usual for usual in family if usual in _USUAL] or family
         else:
             raise MrtcError(
                 f"there is no metric {name!r}; choose among all, families "
