@@ -105,7 +105,7 @@ def test_metrics_prints_the_catalogue(mrtc: Command):
 
 def test_agreement_is_a_picture_and_words(mrtc: Command, checkpoint: Path, tmp_path: Path):
     out = tmp_path / "r.h5"
-    names = "mig_locatello,sap_continuous,irs"
+    names = "dcimig,sap_continuous,irs"
     assert mrtc("eval", checkpoint, *GRID, "--metrics", names, "--out", out).status == 0
     done = mrtc("metrics", "agree", out)
     assert done.status == 0, done.err

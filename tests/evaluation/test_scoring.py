@@ -130,9 +130,9 @@ def test_a_missing_need_is_a_reason_and_the_others_are_computed(tmp_path: Path):
 
 def test_agreement_is_that_of_the_ranks_by_hand(results: Path):
     """Of three pairs of betas, one is ordered otherwise: tau is 1/3, or -1/3 once reversed."""
-    names = ("mig_locatello", "sap_continuous", "total_correlation")
+    names = ("dcimig", "sap_continuous", "total_correlation")
     scored = score_results(results, names, quiet=True)
-    scored.scores["mig_locatello"].value[:] = [3, 2, 1]
+    scored.scores["dcimig"].value[:] = [3, 2, 1]
     scored.scores["sap_continuous"].value[:] = [3, 1, 2]
     scored.scores["total_correlation"].value[:] = [1, 2, 3]  # of which less is better
     found = agreement(scored)
@@ -142,11 +142,11 @@ def test_agreement_is_that_of_the_ranks_by_hand(results: Path):
     np.testing.assert_allclose(found.correlation, expected)
     assert found.flips == []
 
-    scored.scores["mig_locatello"].value[:] = [1, 2, 3]
+    scored.scores["dcimig"].value[:] = [1, 2, 3]
     flips = agreement(scored).flips
     assert [(f.one, f.other) for f in flips] == [
-        ("mig_locatello", "total_correlation"),
-        ("mig_locatello", "sap_continuous"),
+        ("dcimig", "total_correlation"),
+        ("dcimig", "sap_continuous"),
     ]
     assert (flips[1].best_for_one, flips[1].best_for_other) == (10.0, 0.1)
     assert flips[1].correlation == pytest.approx(-third)
