@@ -78,9 +78,11 @@ def train(
     def save_now(step: int) -> None:
         _require_finite_weights(vae, step)
         state.step, state.optimizer = step, optimizer.state_dict()
+        state.seconds = seconds_before + time.monotonic() - start
         save(state)
 
-    last_save = time.monotonic()
+    seconds_before = state.seconds
+    start = last_save = time.monotonic()
     with (
         deferred_interrupts() as asked_to_stop,
         Progress("training", config.steps, done=state.step, quiet=quiet) as progress,

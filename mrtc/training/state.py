@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ class TrainingState:
     """State of the optimiser; empty before the first step."""
     history: list[dict[str, int | float]] = field(default_factory=list)
     """Means over the minibatch of the objective's terms at some steps, in nats."""
+    seconds: float = 0.0
+    """Spent on these steps, over all sittings; NaN in checkpoints that did not count them."""
 
 
 @dataclass
@@ -69,6 +72,7 @@ class Checkpoint:
             "step": self.state.step,
             "optimizer": self.state.optimizer,
             "history": json.dumps(self.state.history),
+            "seconds": self.state.seconds,
         }
         torch.save(content, buffer)
         write_atomically(path, buffer.getbuffer())
@@ -94,7 +98,12 @@ class Checkpoint:
                 f"{path} has checkpoint format {content['version']}, and this mrtc reads up to "
                 f"{VERSION}; update mrtc"
             )
-        state = TrainingState(content["step"], content["optimizer"], json.loads(content["history"]))
+        state = TrainingState(
+            content["step"],
+            content["optimizer"],
+            json.loads(content["history"]),
+            content.get("seconds", math.nan),
+        )
         return cls(content["config"], content["weights"], state)
 
 
