@@ -1,8 +1,9 @@
 """The distributions of a VAE: log densities and rates in nats, draws by explicit generators."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,7 +25,10 @@ class DiagonalGaussian:
 
     def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "batch code"]:
         """One draw for each example, reparametrised; the generator lives on the same device."""
-        noise = torch.empty_like(self.mean).normal_(generator=generator)
+        return self.draw(torch.empty_like(self.mean).normal_(generator=generator))
+
+    def draw(self, noise: Float[Tensor, "batch code"]) -> Float[Tensor, "batch code"]:
+        """The draws that standard normal ``noise`` makes."""
         return self.mean + noise * self.log_sigma.exp()
 
     def log_density(self, z: Float[Tensor, "batch code"]) -> Float[Tensor, "batch code"]:
@@ -43,6 +47,18 @@ class DiagonalGaussian:
 def log_standard_normal(z: Float[Tensor, "batch code"]) -> Float[Tensor, "batch code"]:
     """log p(z_k) of the prior N(0, 1), in nats."""
     return -0.5 * z.square() - HALF_LOG_TWO_PI
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """p(x|z) of each example."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Of each entry."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x|z) of each example, in nats, summed over its entries."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,30 @@ class Bernoulli:
         return result
 
 
+@dataclass(frozen=True)
+class SquaredError:
+    r"""What the papers call the Gaussian distortion: :math:`\|x - \mu\|^2`.
+
+    Without the factor 1/2 and without a constant; the distortion of a Gaussian of variance 1/2, but
+    for :math:`\tfrac d2 \log \pi` nats.
+    """
+
+    mean: Float[Tensor, "batch *event"]
+
+    def log_prob(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
+        """Minus the squared error, summed over the event; always in float32 or better."""
+        mean = self.mean.float() if self.mean.itemsize < 4 else self.mean
+        return -(x.to(mean.dtype) - mean).flatten(1).square().sum(1)
+
+
+LikelihoodName = Literal["bernoulli", "squared_error"]
+LIKELIHOODS: dict[LikelihoodName, Callable[[Tensor], Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "squared_error": SquaredError,
+}
+"""By name, from what a decoder puts out."""
+
+
 class _LogProb(torch.autograd.Function):
     """Bernoulli log probability of each row, x l - softplus(l) summed.
 
@@ -73,8 +113,7 @@ class _LogProb(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:  # noqa: ANN401 -- torch gives it no type
-        ctx.save_for_backward(logits, x)
+    def forward(logits: Tensor, x: Tensor) -> Tensor:
         rows = (
             max(1, BLOCK_CELLS // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
         )
@@ -84,7 +123,29 @@ class _LogProb(torch.autograd.Function):
         )
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ANN401, ARG004 -- torch gives it no type, and passes both
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ANN401 -- as above
         logits, x = ctx.saved_tensors
         of_x = grad[:, None] * logits if ctx.needs_input_grad[1] else None
         return logits.sigmoid().sub_(x).mul_(-grad[:, None]), of_x
+
+    @staticmethod
+    def vmap(
+        info: Any,  # noqa: ANN401 -- as above
+        in_dims: tuple[int | None, int | None],
+        logits: Tensor,
+        x: Tensor,
+    ) -> tuple[Tensor, int]:
+        """Stacked models are more rows."""
+        models = info.batch_size
+        rows = [
+            (part.expand(models, *part.shape) if dim is None else part.movedim(dim, 0)).flatten(
+                0, 1
+            )
+            for part, dim in zip((logits, x), in_dims, strict=True)
+        ]
+        result: Tensor = _LogProb.apply(*rows)  # type: ignore[no-untyped-call]
+        return result.reshape(models, -1), 0

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mrtc.distributions import Bernoulli, DiagonalGaussian
+from mrtc.distributions import LIKELIHOODS, DiagonalGaussian, Likelihood, LikelihoodName
 from mrtc.rates import BetaRange
 
 
@@ -31,24 +31,33 @@ class Pass(NamedTuple):
 
 
 class VAE(nn.Module):
-    """Encoder, standard normal prior, decoder with Bernoulli likelihood.
+    """Encoder, standard normal prior, decoder with its likelihood.
 
     With gates in its networks this is a multi-rate VAE, and ``beta`` says at which rate it works;
     without gates it is a plain one, and ``beta`` has no effect.
 
     Args:
         encoder: Module with ``stem`` and ``from_stem``, see :class:`Encoder`.
-        decoder: Module from codes and rate code to logits.
+        decoder: Module from codes and rate code to what the likelihood takes: logits, or means.
         codes: Latent dimensions.
         betas: The range it is trained for.
+        likelihood: Of an example given its code.
     """
 
-    def __init__(self, encoder: Encoder, decoder: nn.Module, codes: int, betas: BetaRange) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: nn.Module,
+        codes: int,
+        betas: BetaRange,
+        likelihood: LikelihoodName = "bernoulli",
+    ) -> None:
         super().__init__()
         self.encoder: Encoder = encoder
         self.decoder = decoder
         self.codes = codes
         self.betas = betas
+        self.likelihood = likelihood
 
     def encode(
         self, x: Float[Tensor, "batch *event"], beta: Float[Tensor, " group"] | float
@@ -73,9 +82,9 @@ class VAE(nn.Module):
 
     def decode(
         self, z: Float[Tensor, "batch code"], beta: Float[Tensor, " group"] | float
-    ) -> Bernoulli:
+    ) -> Likelihood:
         """The likelihood of each code vector; ``beta`` as in :meth:`encode`."""
-        return Bernoulli(self.decoder(z, self._rate_code(beta, z.device)))
+        return LIKELIHOODS[self.likelihood](self.decoder(z, self._rate_code(beta, z.device)))
 
     def sample(
         self, count: int, beta: float, generator: torch.Generator
@@ -88,11 +97,17 @@ class VAE(nn.Module):
         self,
         x: Float[Tensor, "batch *event"],
         beta: Float[Tensor, " group"],
-        noise: torch.Generator,
+        noise: Float[Tensor, "batch code"],
     ) -> Pass:
-        """One draw through the model: posterior moments, draw, and distortion in nats."""
+        """One draw through the model: posterior moments, draw, and distortion in nats.
+
+        Args:
+            x: Examples.
+            beta: As in :meth:`encode`.
+            noise: Standard normal, from which the draws are made.
+        """
         posterior = self.encode(x, beta)
-        z = posterior.sample(noise)
+        z = posterior.draw(noise)
         return Pass(posterior.mean, posterior.log_sigma, z, -self.decode(z, beta).log_prob(x))
 
     def _rate_code(self, beta: Tensor | float, device: torch.device) -> Tensor:

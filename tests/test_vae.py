@@ -53,7 +53,9 @@ def test_samples_repeat_with_their_generator() -> None:
 def test_a_pass_holds_the_distortion_at_its_draw() -> None:
     vae, x = small_vae(), images(6)
     beta = torch.tensor([0.5, 5.0])
-    out = vae(x, beta, torch.manual_seed(0))
+    noise = torch.randn(6, 3, generator=torch.manual_seed(0))
+    out = vae(x, beta, noise)
+    torch.testing.assert_close(out.z, out.mean + noise * out.log_sigma.exp())
     p = vae.decode(out.z, beta).mean
     expected = -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1)
     torch.testing.assert_close(out.distortion, expected, rtol=1e-4, atol=1e-4)

@@ -1,5 +1,34 @@
-"""Encoders and decoders, side by side, each gated or plain."""
+"""Encoders and decoders, side by side, each gated or plain; the linear VAE with its optimum."""
 
+from mrtc.architectures.build import ModelConfig, build_networks
+from mrtc.architectures.linear import (
+    LinearConfig,
+    LinearDecoder,
+    LinearEncoder,
+    read_parameters,
+    set_optimal,
+)
+from mrtc.architectures.linear_optimum import (
+    LinearOptimum,
+    LinearParameters,
+    RateDistortion,
+    linear_rate_distortion,
+)
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
 
-__all__ = ["MLPConfig", "MLPDecoder", "MLPEncoder"]
+__all__ = [
+    "LinearConfig",
+    "LinearDecoder",
+    "LinearEncoder",
+    "LinearOptimum",
+    "LinearParameters",
+    "MLPConfig",
+    "MLPDecoder",
+    "MLPEncoder",
+    "ModelConfig",
+    "RateDistortion",
+    "build_networks",
+    "linear_rate_distortion",
+    "read_parameters",
+    "set_optimal",
+]

@@ -1,5 +1,6 @@
 """The MLP that Chen et al. (2018) use for dSprites, gated or plain."""
 
+from dataclasses import replace
 from math import prod
 from typing import Literal
 
@@ -28,6 +29,16 @@ class MLPConfig:
     decoder too), ``all`` (the encoder's output too, as the paper's text has it)."""
     gate_init: GateInit = "open"
     """How gates start, see :class:`mrtc.layers.RateGate`."""
+    kind: Literal["mlp"] = "mlp"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has no gates."""
+        return self.gated == "none"
+
+    def plain(self) -> "MLPConfig":
+        """The same sizes without gates."""
+        return replace(self, gated="none")
 
     def gate(self, layers: GatedLayers, kind: GateKind) -> GateKind | None:
         """``kind`` if the layers named ``layers`` have gates in this configuration."""

@@ -9,6 +9,8 @@ import typer
 
 from mrtc import __version__
 from mrtc.cli import (
+    baselines,
+    compare,
     data,
     eval_mig,
     evaluate,
@@ -66,6 +68,8 @@ app.add_typer(metrics_app, name="metrics")
 COMMANDS: dict[typer.Typer, dict[str, Callable[..., None]]] = {
     app: {
         "train": train.train,
+        "baselines": baselines.baselines,
+        "compare": compare.compare,
         "eval-mig": eval_mig.eval_mig,
         "eval": evaluate.evaluate,
         "rescore": rescore.rescore,

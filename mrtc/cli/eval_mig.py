@@ -43,20 +43,20 @@ def eval_mig(
     """
     import numpy as np
 
-    from mrtc.datasets.dsprites import CHEN_FACTORS
     from mrtc.experiments import evaluate
-    from mrtc.experiments.evaluate import default_betas
+    from mrtc.experiments.evaluate import default_betas, require_factors
     from mrtc.plots import KINDS, save
     from mrtc.rates import parse_grid
     from mrtc.results import VARIABLES
 
+    require_factors(checkpoint)
     out = out or checkpoint.with_name(f"{checkpoint.stem}-mig.h5")
     results = evaluate(
         checkpoint,
         out,
         betas=default_betas(checkpoint) if betas is None else parse_grid(betas),
         data=data,
-        factors=CHEN_FACTORS if factors is None else tuple(factors.split(",")),
+        factors=None if factors is None else tuple(factors.split(",")),
         examples=examples,
         keep=keep,
         estimator=estimator,

@@ -14,6 +14,7 @@ def evaluate(
     metrics: options.Metrics = "all",
     out: Annotated[Path | None, typer.Option(help="Results file to write (.h5).")] = None,
     data: options.Data = None,
+    part: options.Part = None,
     examples: Annotated[
         int, typer.Option(min=100, help="Encode a stratified subset of so many, and score it.")
     ] = 10_000,
@@ -52,6 +53,7 @@ def evaluate(
         out,
         betas=default_betas(checkpoint) if betas is None else parse_grid(betas),
         data=data,
+        part=part,
         examples=examples,
         keep=examples,
         importance_samples=importance_samples,

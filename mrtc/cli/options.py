@@ -9,12 +9,17 @@ Data = Annotated[
     Path | None,
     typer.Option(help="Official data file, or its folder; left out, dSprites is rendered."),
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(help="Of the dataset's official split; the test part if left out."),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option(help="Of matrix products; auto is bf16 where the device is fast at it."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what is there.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -24,7 +24,13 @@ def presets(as_json: options.Json = False) -> None:
         typer.echo(
             f"{key}: {summary}\n"
             f"    {training.steps} steps of {training.batch}, learning rate "
-            f"{training.learning_rate:g} ({training.schedule}), hidden {model.hidden}, codes "
-            f"{model.codes}, gates {model.gated} ({model.gate_init}), betas {run.betas}, groups "
-            f"{run.objective.groups}"
+            f"{training.learning_rate:g} ({training.schedule}), {_sizes(model)}, betas "
+            f"{run.betas}, groups {run.objective.groups}"
         )
+
+
+def _sizes(model: object) -> str:
+    """The architecture and its options, in words."""
+    options = {name: value for name, value in vars(model).items() if not name.startswith("_")}
+    kind = options.pop("kind")
+    return ", ".join([str(kind), *(f"{name} {value}" for name, value in options.items())])

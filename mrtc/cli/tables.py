@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is not
+    from pathlib import Path
+
     import numpy as np
     from jaxtyping import Float
 
-    from mrtc.results import Results
+    from mrtc.results import Results, RunSet
 
 WITH_DECODER = ("distortion", "elbo", "importance_weighted_bound", "effective_samples")
 
@@ -74,3 +76,34 @@ def _cells(values: Float[np.ndarray, " beta"]) -> list[str]:
 
 def _remarks(details: Mapping[str, object]) -> list[str]:
     return [str(r) for r in (details.get("reason"), details.get("caution")) if r]
+
+
+def print_runs(runs: RunSet, path: Path, *, as_json: bool) -> None:
+    """The mean over seeds of what was measured at each beta; runs that failed, and why, below."""
+    import warnings
+
+    import numpy as np
+
+    names = [name for name, variable in runs.variables.items() if variable.dims == ("beta",)]
+    if as_json:
+        table = {
+            name: {
+                "value": [[None if math.isnan(v) else v for v in row] for row in runs.values[name]],
+                "unit": runs.variables[name].unit,
+            }
+            for name in names
+        }
+        axes = {"beta": runs.beta.tolist(), "seed": runs.seed.tolist()}
+        typer.echo(json.dumps({n: {"value": v, "unit": "1"} for n, v in axes.items()} | table))
+        return
+    shown = sorted({round(at * (len(runs.beta) - 1) / (COLUMNS - 1)) for at in range(COLUMNS)})
+    names = [name for name in names if not name.endswith("_error")]
+    width = max(map(len, names))
+    typer.echo(" " * width + "  beta" + "".join(f"{runs.beta[at]:>9.3g}" for at in shown))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # betas of which every run failed
+        for name in names:
+            mean = np.nanmean(runs.values[name], axis=0)[shown]
+            typer.echo(f"{name:<{width}}  {runs.variables[name].unit:<4}" + "".join(_cells(mean)))
+    done = int(runs.has_value().sum())
+    typer.echo(f"{path}: {done} runs, means over seeds {', '.join(map(str, runs.seed))}")

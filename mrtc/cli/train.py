@@ -5,33 +5,29 @@ from typing import Annotated, Literal
 
 import typer
 
-from mrtc.cli import options
+from mrtc.cli import options, run_options
 
 
 def train(
-    dataset: Annotated[str, typer.Argument(help="Dataset, as `mrtc data list` names it.")],
-    objective: Annotated[
-        Literal["beta", "tcvae"], typer.Option(help="beta-VAE, or beta-TCVAE.")
-    ] = "tcvae",
+    dataset: run_options.Dataset,
+    objective: run_options.Objective = "tcvae",
     betas: Annotated[
         str | None, typer.Option(help="Range low:high of a multi-rate model (0.1:10).")
     ] = None,
     beta: Annotated[
         float | None, typer.Option(help="Train a plain baseline at this one beta instead.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="Preset, as `mrtc presets` lists them.")] = "quick",
+    preset: run_options.Preset = "quick",
     out: Annotated[Path | None, typer.Option(help="Checkpoint to write (.pt).")] = None,
     data: options.Data = None,
     seed: options.Seed = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Gradient steps.")] = None,
-    batch: Annotated[int | None, typer.Option(min=2, help="Examples in a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at its greatest.")] = None,
-    schedule: Annotated[
-        Literal["constant", "cosine"] | None, typer.Option(help="Of the learning rate.")
-    ] = None,
-    warmup: Annotated[int | None, typer.Option(min=0, help="Steps of linear warm-up.")] = None,
-    hidden: Annotated[int | None, typer.Option(min=1, help="Features of hidden layers.")] = None,
-    codes: Annotated[int | None, typer.Option(min=1, help="Latent dimensions.")] = None,
+    steps: run_options.Steps = None,
+    batch: run_options.Batch = None,
+    learning_rate: run_options.LearningRate = None,
+    schedule: run_options.Schedule = None,
+    warmup: run_options.Warmup = None,
+    hidden: run_options.Hidden = None,
+    codes: run_options.Codes = None,
     gated: Annotated[
         Literal["inner", "hidden", "all"] | None,
         typer.Option(help="Layers with gates: inner (the published jobs), hidden, all."),
@@ -39,19 +35,15 @@ def train(
     gate_init: Annotated[
         Literal["open", "paper"] | None, typer.Option(help="How gates start.")
     ] = None,
-    estimator: Annotated[
-        Literal["weighted", "stratified", "in-batch"] | None,
-        typer.Option(help="Estimate of q(z) in a minibatch (tcvae)."),
-    ] = None,
+    estimator: run_options.Estimator = None,
     groups: Annotated[
         str | None,
         typer.Option(help="Betas in a batch: a number of equal groups, or `example`."),
     ] = None,
+    rate_schedule: run_options.RateSchedule = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from --out if it exists.")] = (
-        False
-    ),
+    resume: options.Resume = False,
     force: options.Force = False,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for a TensorBoard log.")] = None,
     quiet: options.Quiet = False,
@@ -80,6 +72,7 @@ def train(
         },
         model={"hidden": hidden, "codes": codes, "gated": gated, "gate_init": gate_init},
         estimator=estimator,
+        rate_schedule=rate_schedule,
     )
     out = out or Path(
         f"{dataset}-{objective}-{preset}-beta{config.betas}-seed{seed}.pt".replace(":", "to")

@@ -1,16 +1,21 @@
-"""From the options of ``mrtc train`` to the configuration of a run."""
+"""From the options of commands that train to the configuration of their runs."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
+from mrtc.architectures import ModelConfig
 from mrtc.errors import BetaError, MrtcError
 from mrtc.experiments import RunConfig, preset
+from mrtc.experiments.baselines import PAPER_LEARNING_RATES
+from mrtc.experiments.execute import Executor, in_processes, one_after_another
 from mrtc.experiments.presets import baseline
-from mrtc.objectives import ObjectiveName
+from mrtc.experiments.stacks import in_stacks
+from mrtc.objectives import ObjectiveName, RateSchedule
 from mrtc.rates import BetaRange
 
 
@@ -26,6 +31,7 @@ def build_config(
     training: Mapping[str, Any],
     model: Mapping[str, Any],
     estimator: str | None,
+    rate_schedule: RateSchedule | None = None,
 ) -> RunConfig:
     """A preset with what was asked for in its place; ``None`` leaves the preset's value.
 
@@ -46,13 +52,15 @@ def build_config(
             seed=seed,
             betas=config.betas if betas is None else BetaRange.parse(betas),
             training=replace(config.training, **_given(training)),
-            model=replace(config.model, **_given(model)),
+            model=_with_sizes(config.model, _given(model)),
             objective=replace(
                 config.objective,
                 **_given({"estimator": estimator, "groups": _groups(groups)}),
             ),
         )
-        return config if beta is None else baseline(config, beta)
+        if beta is not None:
+            config = baseline(config, beta)
+        return config if rate_schedule is None else _scheduled(config, rate_schedule)
     except BetaError:
         raise
     except ValidationError as error:
@@ -61,8 +69,23 @@ def build_config(
         raise MrtcError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
+def _scheduled(config: RunConfig, schedule: RateSchedule) -> RunConfig:
+    return replace(config, objective=replace(config.objective, rate_schedule=schedule))
+
+
 def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
+
+
+def _with_sizes(model: ModelConfig, changes: Mapping[str, Any]) -> ModelConfig:
+    known = {field.name for field in fields(model)}
+    unknown = [f"--{name.replace('_', '-')}" for name in changes if name not in known]
+    if unknown:
+        raise MrtcError(
+            f"the {model.kind} architecture of this preset has no {', '.join(unknown)}; leave that "
+            "out, or choose another preset"
+        )
+    return replace(model, **changes)
 
 
 def _groups(text: str | None) -> int | str | None:
@@ -71,3 +94,54 @@ def _groups(text: str | None) -> int | str | None:
     if not text.isdecimal() or int(text) == 0:
         raise MrtcError(f"--groups {text!r} is neither a positive number nor `example`")
     return int(text)
+
+
+def parse_learning_rates(text: str | None) -> tuple[float, ...]:
+    """Reads ``"1e-2,3e-3"`` or ``"paper"``.
+
+    Raises:
+        MrtcError: If a value is not a positive number.
+    """
+    if text is None:
+        return ()
+    if text == "paper":
+        return PAPER_LEARNING_RATES
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rates = (math.nan,)
+    if not all(math.isfinite(rate) and rate > 0 for rate in rates):
+        raise MrtcError(
+            f"--learning-rates {text!r} is no list of positive numbers; write 1e-2,3e-3 or `paper`"
+        )
+    return rates
+
+
+def choose_executor(
+    *, workers: int, stack: int | None, ray: str | None, gpus_per_run: float, quiet: bool
+) -> Executor:
+    """Where the runs of a grid are performed.
+
+    Raises:
+        MrtcError: If more than one place is asked for.
+    """
+    asked = [
+        name
+        for name, is_asked in {
+            "--workers": workers > 1,
+            "--stack": stack is not None,
+            "--ray": ray is not None,
+        }.items()
+        if is_asked
+    ]
+    if len(asked) > 1:
+        raise MrtcError(f"{' and '.join(asked)} each say where the runs are performed; give one")
+    if ray is not None:
+        from mrtc.experiments.ray_cluster import on_ray
+
+        return partial(on_ray, address=ray, gpus_per_run=gpus_per_run, quiet=quiet)
+    if stack is not None:
+        return partial(in_stacks, size=stack, quiet=quiet)
+    if workers > 1:
+        return partial(in_processes, workers=workers)
+    return partial(one_after_another, quiet=quiet)

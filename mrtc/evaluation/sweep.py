@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Int
 from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from mrtc.datasets.examples import FactorExamples
+from mrtc.datasets.examples import Examples, FactorExamples
 from mrtc.devices import Precision
 from mrtc.errors import ResultsError
 from mrtc.evaluation.decode import PosteriorDecoder
@@ -31,7 +31,7 @@ class EvaluationConfig:
     """How a checkpoint is evaluated."""
 
     scored_factors: tuple[str, ...]
-    """Factors whose gaps make up the MIG."""
+    """Factors whose gaps make up the MIG; none where the data have no factors."""
     examples: PositiveInt | None = None
     """Examples that are encoded, a stratified subset; ``None`` for all."""
     keep: PositiveInt = 10_000
@@ -47,27 +47,36 @@ class EvaluationConfig:
     """Draws of each kept posterior for the importance-weighted bound; 0 for no bound."""
 
     def choose(
-        self, grid: FactorGrid
+        self, population: int, grid: FactorGrid | None = None
     ) -> tuple[Int[np.ndarray, " example"], Int[np.ndarray, " kept"]]:
-        """Indices of the examples to encode, and positions among them of those to keep."""
-        index = np.arange(len(grid))
-        if self.examples is not None and self.examples < len(grid):
-            index = grid.stratified(self.examples, numpy_stream(self.seed, "examples"))
+        """Indices of the examples to encode, and positions among them of those to keep.
+
+        Args:
+            population: Examples in the dataset.
+            grid: Of its factors; whatever is drawn from the whole is stratified over it.
+        """
+        index = np.arange(population)
+        if self.examples is not None and self.examples < population:
+            index = _subset(self.examples, population, grid, numpy_stream(self.seed, "examples"))
         kept = np.arange(len(index))
         if self.keep < len(index):
-            rng = numpy_stream(self.seed, "kept")
-            is_whole = len(index) == len(grid)
-            kept = (
-                grid.stratified(self.keep, rng)
-                if is_whole
-                else np.sort(rng.choice(len(index), self.keep, replace=False))
-            )
+            whole_grid = grid if len(index) == population else None
+            kept = _subset(self.keep, len(index), whole_grid, numpy_stream(self.seed, "kept"))
         return index, kept
+
+
+def _subset(
+    count: int, population: int, grid: FactorGrid | None, rng: np.random.Generator
+) -> Int[np.ndarray, " example"]:
+    if grid is not None:
+        return grid.stratified(count, rng)
+    chosen: Int[np.ndarray, " example"] = np.sort(rng.choice(population, count, replace=False))
+    return chosen
 
 
 def sweep(
     vae: VAE,
-    examples: FactorExamples,
+    examples: Examples,
     config: EvaluationConfig,
     writer: Writer,
     *,
@@ -79,7 +88,7 @@ def sweep(
 
     Args:
         vae: The model.
-        examples: The dataset, on ``device``.
+        examples: The dataset, on ``device``; without factors there is no MIG.
         config: What is measured, and on how many examples.
         writer: Of the results; its header names the betas.
         device: Where to compute.
@@ -93,8 +102,9 @@ def sweep(
     pending = writer.pending
     if not pending:
         return
-    index, kept = config.choose(examples.grid)
-    factors = examples.grid.classes(index)
+    grid = examples.grid if isinstance(examples, FactorExamples) else None
+    index, kept = config.choose(len(examples), grid)
+    factors = None if grid is None else grid.classes(index)
     encoder = PosteriorEncoder(
         vae.to(device), examples, index, device=device, precision=precision, quiet=quiet
     )
@@ -109,9 +119,11 @@ def sweep(
             decoder = PosteriorDecoder(
                 *(vae, examples, index[kept], mean[kept], log_sigma[kept]), beta=beta, device=device
             )
-            information = _information(mean, log_sigma, factors, config, beta)
-            values = _values(mean, log_sigma, kept, decoder.distortion(config.seed))
-            values |= _mig(information, examples.grid.names, config.scored_factors)
+            mig: Values = {}
+            if grid is not None and factors is not None:
+                information = _information(mean, log_sigma, factors, config, beta)
+                mig = _mig(information, grid.names, config.scored_factors)
+            values = _values(mean, log_sigma, kept, decoder.distortion(config.seed)) | mig
             if config.importance_samples:
                 bound = decoder.importance_weighted_bound(config.importance_samples, config.seed)
                 values |= {
@@ -120,7 +132,11 @@ def sweep(
                     "effective_samples": bound.mean_effective_samples,
                 }
             writer.write(position, values, {name: parameters[name] for name in values})
-            shown = {name: float(values[name]) for name in ("rate", "distortion", "mig_chen")}
+            shown = {
+                name: float(values[name])
+                for name in ("rate", "distortion", "mig_chen")
+                if name in values
+            }
             progress.advance(numbers={"beta": beta} | shown)
 
 

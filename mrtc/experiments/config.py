@@ -1,17 +1,19 @@
 """The whole configuration of one run, as it is written into checkpoints and results."""
 
 import json
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from mrtc.architectures import MLPConfig
+from mrtc.architectures import ModelConfig
+from mrtc.distributions import LikelihoodName
 from mrtc.objectives import ObjectiveConfig
 from mrtc.rates import BetaRange
 from mrtc.training import TrainingConfig
+from mrtc.trees import differing
 
-DatasetName = Literal["dsprites"]
+DatasetName = Literal["dsprites", "binarized-mnist"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class RunConfig:
     """Where the configuration started from."""
     betas: BetaRange
     """The range of a multi-rate model, or the one beta of a baseline."""
-    model: MLPConfig
+    model: ModelConfig
     """The architecture."""
     objective: ObjectiveConfig
     """What is minimised."""
@@ -36,6 +38,8 @@ class RunConfig:
     """Of the networks' matrix products."""
     source: str = ""
     """Where the data came from, in words."""
+    likelihood: LikelihoodName = "bernoulli"
+    """Of an example given its code; it owns the units of the distortion."""
 
     def __post_init__(self) -> None:
         betas = self.objective.betas_in(self.training.batch)
@@ -44,10 +48,16 @@ class RunConfig:
                 f"a batch of {self.training.batch} cannot be cut into {betas} equal groups of one "
                 "beta each; choose a number of groups that divides it"
             )
-        if self.betas.is_single != (self.model.gated == "none"):
+        if self.betas.is_single != self.model.is_plain:
+            gates = "no gates" if self.model.is_plain else "gates"
             raise ValueError(
-                f"the range {self.betas} does not go with gates={self.model.gated!r}: a model for "
-                "one beta has no gates, and a model for a range needs them"
+                f"the range {self.betas} does not go with {gates}: a model for one beta has no "
+                "gates, and a model for a range needs them"
+            )
+        if self.objective.rate_schedule != "constant" and not self.is_baseline:
+            raise ValueError(
+                f"a {self.objective.rate_schedule} schedule of the rate's weight is for baselines: "
+                "a multi-rate model is trained at all its betas from the first step"
             )
 
     @property
@@ -70,22 +80,8 @@ class RunConfig:
 
     def differences(self, other: "RunConfig") -> list[str]:
         """The fields in which two runs differ, with both values."""
-        mine, theirs = _flat(json.loads(self.to_json())), _flat(json.loads(other.to_json()))
-        return [
-            f"{name} is {theirs.get(name)}, asked for {mine.get(name)}"
-            for name in mine | theirs
-            if mine.get(name) != theirs.get(name)
-        ]
+        found = differing(json.loads(self.to_json()), json.loads(other.to_json()))
+        return [f"{name} is {theirs}, asked for {mine}" for name, (mine, theirs) in found.items()]
 
 
 _ADAPTER = TypeAdapter(RunConfig)
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat

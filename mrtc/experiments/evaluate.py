@@ -1,6 +1,7 @@
 """One checkpoint, evaluated over a grid of beta, to a results file."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,14 +10,17 @@ import torch
 from jaxtyping import Float
 
 from mrtc.datasets.dsprites import CHEN_FACTORS
+from mrtc.datasets.examples import FactorExamples
 from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import MrtcError
 from mrtc.evaluation import EvaluationConfig, sweep
-from mrtc.experiments.data import load_data
+from mrtc.experiments.config import RunConfig
+from mrtc.experiments.data import DATASETS, Dataset, load_data
 from mrtc.experiments.run import load_vae, read_config
 from mrtc.metrics.information import Estimator
 from mrtc.results import Header, Results, open_writer, read
 from mrtc.training import Checkpoint
+from mrtc.vae import VAE
 
 
 def evaluate(
@@ -25,7 +29,8 @@ def evaluate(
     *,
     betas: Float[np.ndarray, " beta"],
     data: Path | str | None = None,
-    factors: tuple[str, ...] = CHEN_FACTORS,
+    part: str | None = None,
+    factors: tuple[str, ...] | None = None,
     examples: int | None = None,
     keep: int = 10_000,
     estimator: Estimator = "quadrature",
@@ -45,7 +50,8 @@ def evaluate(
         out: The results file to write (``.h5``), beta by beta.
         betas: The grid.
         data: The dataset's official file, where it is at hand.
-        factors: Factors whose gaps make up the MIG; Chen et al. leave out shape.
+        part: Of the dataset's split; the test part by default, where there is one.
+        factors: Factors whose gaps make up the MIG; by default Chen et al.'s, without shape.
         examples: How many are encoded, a stratified subset; ``None`` for all.
         keep: How many, of those, are decoded and stored.
         estimator: Of the entropies behind the MIG.
@@ -68,13 +74,9 @@ def evaluate(
     device, out = resolve_device(device), Path(out)
     vae, config, loaded = load_vae(checkpoint)
     config.betas.require(betas.tolist(), extrapolate=extrapolate)
-    dataset = load_data(config.dataset, data, device, quiet=quiet)
-    unknown = [name for name in factors if name not in dataset.grid.names]
-    if unknown or not factors:
-        raise MrtcError(
-            f"{config.dataset} has no factor {', '.join(unknown) or 'that is scored'}; choose "
-            f"--factors among {','.join(dataset.grid.names)}"
-        )
+    part = part or DATASETS[config.dataset].default_part
+    dataset = load_data(config.dataset, data, device, part=part, quiet=quiet)
+    factors = _scored_factors(config.dataset, dataset, factors)
     population = len(dataset)
     if examples is not None and examples > population:
         raise MrtcError(
@@ -84,23 +86,71 @@ def evaluate(
     evaluation = EvaluationConfig(
         factors, examples, keep, estimator, samples, seed, importance_samples
     )
-    index, kept = evaluation.choose(dataset.grid)
+    grid = dataset.grid if isinstance(dataset, FactorExamples) else None
+    index, kept = evaluation.choose(population, grid)
     resolved = resolve_precision(precision, device)
     header = Header(
         beta=betas,
         num_codes=config.model.codes,
-        factors=dataset.grid.names,
+        factors=() if grid is None else grid.names,
         config=json.loads(config.to_json()),
         fingerprint=loaded.fingerprint(),
         seed=seed,
         source=dataset.source,
-        parameters=asdict(evaluation) | {"precision": resolved, "encoded": len(index)},
+        parameters=asdict(evaluation)
+        | {"precision": resolved, "encoded": len(index)}
+        | ({} if part is None else {"part": part}),
         index=index[kept],
-        classes=dataset.grid.classes(index[kept]),
+        classes=None if grid is None else grid.classes(index[kept]),
+        cost=_cost(config, loaded, vae),
     )
     with open_writer(out, header, force=force) as writer:
         sweep(vae, dataset, evaluation, writer, device=device, precision=resolved, quiet=quiet)
     return read(out)
+
+
+def require_factors(checkpoint: Path | str) -> None:
+    """Checks that the data of a run have known factors, which a MIG needs.
+
+    Raises:
+        CheckpointError: If the checkpoint cannot be used.
+        MrtcError: If the data have none.
+    """
+    dataset = read_config(Checkpoint.load(Path(checkpoint)), Path(checkpoint)).dataset
+    if not DATASETS[dataset].factors:
+        raise MrtcError(
+            f"{dataset} has no known factors, so there is no MIG of {checkpoint}; evaluate it with "
+            "`mrtc eval`"
+        )
+
+
+def _scored_factors(name: str, dataset: Dataset, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    if not isinstance(dataset, FactorExamples):
+        if asked:
+            raise MrtcError(
+                f"{name} has no known factors, and {', '.join(asked)} were asked for; leave out "
+                "--factors"
+            )
+        return ()
+    asked = CHEN_FACTORS if asked is None else asked
+    unknown = [factor for factor in asked if factor not in dataset.grid.names]
+    if unknown or not asked:
+        raise MrtcError(
+            f"{name} has no factor {', '.join(unknown) or 'that is scored'}; choose --factors "
+            f"among {','.join(dataset.grid.names)}"
+        )
+    return asked
+
+
+def _cost(config: RunConfig, checkpoint: Checkpoint, vae: VAE) -> dict[str, float | int]:
+    """What the run cost, for the ledger of a comparison."""
+    steps, seconds = checkpoint.state.step, checkpoint.state.seconds
+    cost: dict[str, float | int] = {
+        "steps": steps,
+        "examples": steps * config.training.batch,
+        "parameters": sum(weight.numel() for weight in vae.parameters()),
+    }
+    return cost if math.isnan(seconds) else cost | {"seconds": seconds}
 
 
 def default_betas(checkpoint: Path | str, count: int = 50) -> Float[np.ndarray, " beta"]:

@@ -81,6 +81,6 @@ def baseline(config: RunConfig, beta: float) -> RunConfig:
     return replace(
         config,
         betas=BetaRange(beta, beta),
-        model=replace(config.model, gated="none"),
+        model=config.model.plain(),
         objective=replace(config.objective, groups=1),
     )

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import torch
 
-from mrtc.architectures import MLPDecoder, MLPEncoder
+from mrtc.architectures import build_networks
 from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import load_data
+from mrtc.experiments.data import DATASETS, load_data
 from mrtc.files import claim
 from mrtc.randomness import torch_stream
 from mrtc.training import Checkpoint, TrainingState, train
 from mrtc.vae import VAE
-
-IMAGE_SHAPES = {"dsprites": (1, 64, 64)}
 
 
 def run(
@@ -59,7 +57,7 @@ def run(
     config = replace(config, precision=resolve_precision(precision, device), source=examples.source)
     vae, state = build_vae(config), TrainingState()
     if start is not None:
-        _require_same(config, start, out)
+        require_same_run(config, start, out)
         vae.load_state_dict(start.weights)
         state = start.state
 
@@ -85,11 +83,10 @@ def run(
 
 def build_vae(config: RunConfig) -> VAE:
     """The untrained model of a run, on the CPU; its weights depend on the seed alone."""
-    shape = IMAGE_SHAPES[config.dataset]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.set_state(torch_stream(config.seed, "weights").get_state())
-        encoder, decoder = MLPEncoder(shape, config.model), MLPDecoder(shape, config.model)
-    return VAE(encoder, decoder, config.model.codes, config.betas)
+        encoder, decoder = build_networks(DATASETS[config.dataset].image_shape, config.model)
+    return VAE(encoder, decoder, config.model.codes, config.betas, config.likelihood)
 
 
 def load_vae(path: Path | str) -> tuple[VAE, RunConfig, Checkpoint]:
@@ -131,7 +128,12 @@ def _brief(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _require_same(config: RunConfig, start: Checkpoint, out: Path) -> None:
+def require_same_run(config: RunConfig, start: Checkpoint, out: Path) -> None:
+    """Checks that the checkpoint ``start``, read from ``out``, is of the run ``config``.
+
+    Raises:
+        CheckpointError: If it is of another; the message names what differs.
+    """
     found = config.differences(read_config(start, out))
     if found:
         raise CheckpointError(

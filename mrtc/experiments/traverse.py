@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from mrtc.datasets.examples import FactorExamples
 from mrtc.devices import resolve_device
 from mrtc.errors import MrtcError
-from mrtc.experiments.data import load_data
+from mrtc.experiments.data import DATASETS, Dataset, load_data
 from mrtc.experiments.run import load_vae
 from mrtc.plots import traversal_grids
 
@@ -33,7 +34,7 @@ def traverse(
     Args:
         checkpoint: As ``mrtc train`` wrote it.
         betas: One panel each.
-        example: Index of the example; by default that in the middle of the grid.
+        example: Index of the example; by default that in the middle of the grid, or the first.
         span: Codes move from ``-span`` to ``span``, in standard deviations of the prior.
         columns: Values of each code.
         data: The dataset's official file, where it is at hand.
@@ -46,9 +47,10 @@ def traverse(
     """
     vae, config, _ = load_vae(checkpoint)
     config.betas.require(betas.tolist(), extrapolate=extrapolate)
-    dataset = load_data(config.dataset, data, resolve_device("cpu"), quiet=quiet)
+    part = DATASETS[config.dataset].default_part
+    dataset = load_data(config.dataset, data, resolve_device("cpu"), part=part, quiet=quiet)
     if example is None:
-        example = int(dataset.grid.index(np.array([size // 2 for size in dataset.grid.sizes])))
+        example = _middle(dataset)
     if not 0 <= example < len(dataset):
         raise MrtcError(
             f"there is no example {example}; {config.dataset} has 0 to {len(dataset) - 1}"
@@ -74,3 +76,9 @@ def traverse(
         [f"{value:.1f}" for value in values],
         f"{dataset.source}, example {example}",
     )
+
+
+def _middle(dataset: Dataset) -> int:
+    if not isinstance(dataset, FactorExamples):
+        return 0
+    return int(dataset.grid.index(np.array([size // 2 for size in dataset.grid.sizes])))

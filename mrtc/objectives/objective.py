@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from mrtc.distributions import DiagonalGaussian
+from mrtc.objectives.schedules import RateSchedule
 from mrtc.objectives.total_correlation import Estimator, rate_terms
 
 ObjectiveName = Literal["beta", "tcvae"]
@@ -26,6 +27,8 @@ class ObjectiveConfig:
     """How many betas a batch holds: one for each of so many equal groups, or one per example. For
     ``tcvae`` each group has its own estimate of q(z); one beta per example, as in the published
     code, mixes the posteriors of all betas in one estimate."""
+    rate_schedule: RateSchedule = "constant"
+    """Of the rate's weight; baselines only, for a multi-rate model is trained at all its betas."""
 
     def betas_in(self, batch: int) -> int:
         """Betas drawn for a batch of so many examples."""
@@ -45,6 +48,7 @@ def objective_terms(
     z: Float[Tensor, "batch code"],
     beta: Float[Tensor, " group"],
     population: int,
+    rate_weight: float = 1.0,
 ) -> dict[str, Float[Tensor, " batch"]]:
     """The objective and its terms, per example, in nats.
 
@@ -55,6 +59,7 @@ def objective_terms(
         z: One draw from each.
         beta: One for each of equal groups of consecutive examples.
         population: Examples in the dataset.
+        rate_weight: Multiplies all but the distortion, see :mod:`mrtc.objectives.schedules`.
 
     Returns:
         ``objective`` (its mean is minimised), ``distortion``, ``rate``; for ``tcvae`` also
@@ -68,7 +73,8 @@ def objective_terms(
     beta = beta.repeat_interleave(len(distortion) // len(beta))
     rate = posterior.rate().sum(1)
     if config.name == "beta":
-        return {"objective": distortion + beta * rate, "distortion": distortion, "rate": rate}
+        objective = distortion + rate_weight * beta * rate
+        return {"objective": objective, "distortion": distortion, "rate": rate}
     terms = rate_terms(
         posterior, z, estimator=config.estimator, population=population, groups=config.estimates
     )
@@ -77,8 +83,9 @@ def objective_terms(
     index_code_mi = terms.index_code_mi - excess
     total_correlation = terms.total_correlation - (codes - 1) * excess
     dimensionwise_kl = terms.dimensionwise_kl + codes * excess
+    weighed = index_code_mi + beta * total_correlation + dimensionwise_kl
     return {
-        "objective": distortion + index_code_mi + beta * total_correlation + dimensionwise_kl,
+        "objective": distortion + rate_weight * weighed,
         "distortion": distortion,
         "rate": rate,
         "index_code_mi": index_code_mi,

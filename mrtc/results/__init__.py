@@ -2,6 +2,8 @@
 
 from mrtc.results.header import Header
 from mrtc.results.reader import Moments, Results, read
+from mrtc.results.runs import RunSet, collect, kind_of, require_comparable
+from mrtc.results.runs_file import is_runs_file, read_runs, write_runs
 from mrtc.results.schema import VARIABLES, Variable
 from mrtc.results.scores import ScoreRecord, ScoreSeries
 from mrtc.results.writer import Writer, open_writer, reopen
@@ -11,11 +13,18 @@ __all__ = [
     "Header",
     "Moments",
     "Results",
+    "RunSet",
     "ScoreRecord",
     "ScoreSeries",
     "Variable",
     "Writer",
+    "collect",
+    "is_runs_file",
+    "kind_of",
     "open_writer",
     "read",
+    "read_runs",
     "reopen",
+    "require_comparable",
+    "write_runs",
 ]

@@ -41,6 +41,8 @@ class Header:
     """Which examples of the data keep their moments; empty where none do."""
     classes: Int[np.ndarray, "example factor"] | None = None
     """Factor classes of those examples; None where there are no factors or no examples."""
+    cost: Mapping[str, float | int] = field(default_factory=dict)
+    """Of the run: ``steps``, ``examples``, ``seconds``, ``parameters``, as far as known."""
 
     def __post_init__(self) -> None:
         has_classes = self.classes is not None

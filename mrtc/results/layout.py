@@ -16,6 +16,8 @@ from mrtc.results.header import Header, to_json, versions
 from mrtc.results.schema import CLASSES, FORMAT, VERSION, Variable
 
 LONG_NAMES = {
+    "seed": "seed of the run",
+    "run": "run of a seed",
     "beta": "rate weight",
     "code": "code",
     "factor": "ground-truth factor",
@@ -35,6 +37,7 @@ def write_header(file: h5py.File, header: Header) -> None:
         versions=to_json(versions()),
         parameters=to_json(header.parameters),
         config=to_json(header.config),
+        cost=to_json(header.cost),
     )
     scales = {
         "beta": header.beta,
@@ -97,6 +100,7 @@ def read_header(file: h5py.File) -> Header:
         parameters=json.loads(file.attrs["parameters"]),
         index=file["example"][...],
         classes=file["moments/classes"][...] if "moments/classes" in file else None,
+        cost=json.loads(file.attrs.get("cost", "{}")),
     )
 
 

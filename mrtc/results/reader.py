@@ -167,8 +167,14 @@ def read(path: Path) -> Results:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """Opens ``path`` for reading; whatever is wrong with it comes out as a ResultsError."""
+def opened(path: Path, kind: str = FORMAT, version: int = VERSION) -> Iterator[h5py.File]:
+    """Opens ``path`` for reading; whatever is wrong with it comes out as a ResultsError.
+
+    Args:
+        path: The file.
+        kind: The format that it must have.
+        version: The newest schema of it that can be read.
+    """
     try:
         with path.open("rb") as stream:
             start = stream.read(len(SIGNATURE))
@@ -180,7 +186,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         # Without HDF5's own lock, which network file systems often lack: a results file never
         # changes in place.
         with h5py.File(path, "r", locking=False) as file:
-            _require_format(path, file)
+            _require_format(path, file, kind, version)
             yield file
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise ResultsError(
@@ -189,16 +195,16 @@ def opened(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _require_format(path: Path, file: h5py.File) -> None:
-    kind = file.attrs.get("format")
-    if kind != FORMAT:
+def _require_format(path: Path, file: h5py.File, kind: str, version: int) -> None:
+    found = file.attrs.get("format")
+    if found != kind:
         raise ResultsError(
-            f"{path} is an HDF5 file of another kind, its attribute format is {kind!r} instead of "
-            f"{FORMAT!r}; {ADVICE}"
+            f"{path} is an HDF5 file of another kind, its attribute format is {found!r} instead of "
+            f"{kind!r}; {ADVICE}"
         )
     schema = int(file.attrs["schema_version"])
-    if schema > VERSION:
+    if schema > version:
         raise ResultsError(
-            f"{path} has schema version {schema}, and mrtc {__version__} reads up to {VERSION}; "
+            f"{path} has schema version {schema}, and mrtc {__version__} reads up to {version}; "
             "upgrade mrtc"
         )

@@ -7,7 +7,7 @@ FORMAT = "mrtc-results"
 VERSION = 1
 """Rises when an older reader would misread the file; a new variable does not raise it."""
 
-Dimension = Literal["beta", "code", "factor", "example"]
+Dimension = Literal["seed", "beta", "run", "code", "factor", "example"]
 
 
 @dataclass(frozen=True)

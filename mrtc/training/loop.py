@@ -11,7 +11,7 @@ from mrtc.datasets.examples import Examples
 from mrtc.devices import Precision, autocast
 from mrtc.distributions import DiagonalGaussian
 from mrtc.errors import DivergenceError
-from mrtc.objectives import ObjectiveConfig, objective_terms
+from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
 from mrtc.progress import Progress
 from mrtc.randomness import torch_stream
 from mrtc.training.config import TrainingConfig
@@ -93,8 +93,10 @@ def train(
             beta = vae.betas.draw(
                 objective.betas_in(config.batch), torch_stream(seed, "beta", step, device=device)
             )
+            generator = torch_stream(seed, "posterior", step, device=device)
+            noise = torch.randn(config.batch, vae.codes, generator=generator, device=device)
             with autocast(precision, device):
-                out = model(x, beta, torch_stream(seed, "posterior", step, device=device))
+                out = model(x, beta, noise)
             terms = objective_terms(
                 objective,
                 distortion=out.distortion,
@@ -102,6 +104,7 @@ def train(
                 z=out.z,
                 beta=beta,
                 population=len(examples),
+                rate_weight=rate_weight(objective.rate_schedule, step, config.steps),
             )
             loss = terms["objective"].mean()
             if not loss.isfinite():

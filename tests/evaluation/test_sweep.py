@@ -32,7 +32,7 @@ def vae() -> VAE:
 
 def header(config: EvaluationConfig, betas: np.ndarray = BETAS) -> Header:
     grid = Crosses().grid
-    index, kept = config.choose(grid)
+    index, kept = config.choose(len(grid), grid)
     return Header(
         beta=betas,
         num_codes=3,
@@ -170,11 +170,11 @@ def test_kept_examples_are_among_those_encoded() -> None:
     grid = FactorGrid(("a", "b"), (30, 40))
     for examples, keep, encoded in ((None, 100, 1200), (600, 100, 600), (50, 100, 50)):
         config = EvaluationConfig(("a",), examples=examples, keep=keep)
-        index, kept = config.choose(grid)
+        index, kept = config.choose(len(grid), grid)
         assert len(index) == len(set(index.tolist())) == encoded
         assert len(kept) == len(set(kept.tolist())) == min(keep, encoded)
         assert set(kept.tolist()) <= set(range(encoded))
-        again, _ = config.choose(grid)
+        again, _ = config.choose(len(grid), grid)
         np.testing.assert_array_equal(again, index)
 
 

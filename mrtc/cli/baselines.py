@@ -1,0 +1,123 @@
+"""``mrtc baselines``: a plain model for each beta and seed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mrtc.cli import options, run_options
+
+
+def baselines(
+    dataset: run_options.Dataset,
+    betas: Annotated[
+        str, typer.Option(help="Grid low:high:count (0.1:10:7, log-spaced), list, or number.")
+    ] = "0.1:10:7",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs at each beta: seeds 0, 1, ...")] = 3,
+    objective: run_options.Objective = "tcvae",
+    preset: run_options.Preset = "quick",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Results file of all runs (.h5); they are kept beside it, in .runs."),
+    ] = None,
+    data: options.Data = None,
+    part: options.Part = None,
+    steps: run_options.Steps = None,
+    batch: run_options.Batch = None,
+    learning_rate: run_options.LearningRate = None,
+    learning_rates: Annotated[
+        str | None,
+        typer.Option(help="Choose among these at beta 1; `paper` stands for the published list."),
+    ] = None,
+    schedule: run_options.Schedule = None,
+    warmup: run_options.Warmup = None,
+    hidden: run_options.Hidden = None,
+    codes: run_options.Codes = None,
+    estimator: run_options.Estimator = None,
+    rate_schedule: run_options.RateSchedule = None,
+    examples: Annotated[
+        int | None, typer.Option(min=100, help="Evaluate on a subset of so many; all if left out.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Scores beside rate, distortion, active units and MIG.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs at once, each in a process.")] = 1,
+    stack: Annotated[
+        int | None, typer.Option(min=2, help="Runs at once as one stacked model on one device.")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster, or `auto` (needs mrtc[ray]).")
+    ] = None,
+    gpus_per_run: Annotated[
+        float, typer.Option(min=0, help="Share of a GPU that a run takes, with --ray.")
+    ] = 0.0,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    resume: options.Resume = False,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train and evaluate a plain model for each beta and seed, to one results file.
+
+    Runs that are done stay when the command is stopped, and `--resume` goes on with the others;
+    a run that fails is recorded with its reason, and `--resume` tries it again.
+
+    Example: `mrtc baselines dsprites --betas 0.1:10:7 --seeds 3 --workers 2`
+    """
+    from mrtc.cli.tables import print_runs
+    from mrtc.cli.training_options import build_config, choose_executor, parse_learning_rates
+    from mrtc.errors import MrtcError
+    from mrtc.experiments.baselines import run_baselines
+    from mrtc.experiments.tasks import Protocol
+    from mrtc.metrics.catalogue import choose
+    from mrtc.rates import parse_grid
+
+    config = build_config(
+        dataset,
+        preset,
+        objective,
+        betas=None,
+        beta=1.0,  # each run gets its own
+        seed=0,
+        groups=None,
+        training={
+            "steps": steps,
+            "batch": batch,
+            "learning_rate": learning_rate,
+            "schedule": schedule,
+            "warmup": warmup,
+        },
+        model={"hidden": hidden, "codes": codes},
+        estimator=estimator,
+        rate_schedule=rate_schedule,
+    )
+    out = out or Path(f"{dataset}-{objective}-{preset}-baselines.h5")
+    runs = run_baselines(
+        config,
+        out,
+        betas=parse_grid(betas).tolist(),
+        seeds=range(seeds),
+        protocol=Protocol(
+            data=data,
+            device=device,
+            precision=precision,
+            part=part,
+            examples=examples,
+            metrics=() if metrics is None else choose(metrics),
+        ),
+        learning_rates=parse_learning_rates(learning_rates),
+        executor=choose_executor(
+            workers=workers, stack=stack, ray=ray, gpus_per_run=gpus_per_run, quiet=quiet
+        ),
+        resume=resume,
+        force=force,
+        quiet=quiet,
+    )
+    print_runs(runs, out, as_json=as_json)
+    if runs.failures:
+        (seed, beta), reason = next(iter(runs.failures.items()))
+        raise MrtcError(
+            f"{len(runs.failures)} runs failed and are not in {out}; the first, beta {beta:g} and "
+            f"seed {seed}: {reason}; try them again with --resume"
+        )

@@ -1,0 +1,26 @@
+"""Options of commands that train: what is left out is as the preset has it."""
+
+from typing import Annotated, Literal
+
+import typer
+
+Dataset = Annotated[str, typer.Argument(help="Dataset, as `mrtc data list` names it.")]
+Objective = Annotated[Literal["beta", "tcvae"], typer.Option(help="beta-VAE, or beta-TCVAE.")]
+Preset = Annotated[str, typer.Option(help="Preset, as `mrtc presets` lists them.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps.")]
+Batch = Annotated[int | None, typer.Option(min=2, help="Examples in a step.")]
+LearningRate = Annotated[float | None, typer.Option(help="Of Adam, at its greatest.")]
+Schedule = Annotated[
+    Literal["constant", "cosine"] | None, typer.Option(help="Of the learning rate.")
+]
+Warmup = Annotated[int | None, typer.Option(min=0, help="Steps of linear warm-up.")]
+Hidden = Annotated[int | None, typer.Option(min=1, help="Features of hidden layers.")]
+Codes = Annotated[int | None, typer.Option(min=1, help="Latent dimensions.")]
+Estimator = Annotated[
+    Literal["weighted", "stratified", "in-batch"] | None,
+    typer.Option(help="Estimate of q(z) in a minibatch (tcvae)."),
+]
+RateSchedule = Annotated[
+    Literal["constant", "monotonic", "cyclic"] | None,
+    typer.Option(help="Of the rate's weight in training (baselines)."),
+]

@@ -1,0 +1,205 @@
+"""What a comparison says: tables, a page of Markdown, and pictures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mrtc.errors import ResultsError
+from mrtc.evaluation.compare import ALPHA, Comparison, Cost, slopes_of
+from mrtc.experiments.compare import Compared
+from mrtc.files import write_atomically
+from mrtc.plots import save
+from mrtc.plots.comparison import differences, over_beta, rate_distortion_of, slope_picture
+from mrtc.statistics import Difference, Equivalence
+
+
+def write(compared: Compared, folder: Path, image_format: str = "png") -> list[Path]:
+    """Writes ``comparison.md``, ``differences.csv``, ``cost.csv`` and the pictures.
+
+    Returns:
+        What was written.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    comparison = compared.comparison
+    sets = {"multi-rate": compared.dense, "baselines": comparison.baselines}
+    figures = {"rd": rate_distortion_of(sets)}
+    for metric in comparison.metrics.values():
+        figures[metric.name] = over_beta(sets, metric.name)
+        tests = [test.difference for test in metric.at_beta]
+        figures[f"{metric.name}-difference"] = differences(
+            metric.name,
+            metric.unit,
+            metric.beta,
+            np.array([test.value for test in tests]),
+            np.array([test.low for test in tests]),
+            np.array([test.high for test in tests]),
+            metric.overall.margin,
+            label="multi-rate less baselines",
+        )
+    try:
+        figures["slopes"] = slope_picture({kind: slopes_of(runs) for kind, runs in sets.items()})
+    except ResultsError as error:
+        compared.remarks.append(f"no slope test: {error}")
+    texts = {
+        "comparison.md": report(compared),
+        "differences.csv": difference_table(comparison).to_csv(index=False, float_format="%.6g"),
+        "cost.csv": cost_table(comparison.costs).to_csv(index=False, float_format="%.6g"),
+    }
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode())
+    pictures = {folder / f"{name}.{image_format}": figure for name, figure in figures.items()}
+    for path, figure in pictures.items():
+        save(figure, path)
+    return [*(folder / name for name in texts), *pictures]
+
+
+def difference_table(comparison: Comparison) -> pd.DataFrame:
+    """One row for each metric and beta, and one for its mean over betas (beta is NaN there)."""
+    rows = []
+    for metric in comparison.metrics.values():
+        tests = [*metric.at_beta, metric.overall]
+        betas = [*metric.beta.tolist(), math.nan]
+        adjusted = [*metric.adjusted.tolist(), math.nan]
+        values = [
+            runs.value(metric.name).T.tolist()
+            for runs in (comparison.multirate, comparison.baselines)
+        ]
+        for at, (test, beta, p_adjusted) in enumerate(zip(tests, betas, adjusted, strict=True)):
+            seeds = [_seeds(one[at]) if at < len(metric.beta) else "" for one in values]
+            rows.append(
+                {
+                    "metric": metric.name,
+                    "unit": metric.unit,
+                    "beta": beta,
+                    "multi-rate": seeds[0],
+                    "baselines": seeds[1],
+                    **_difference(test),
+                    "p_equivalence_adjusted": p_adjusted,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def cost_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
+    """The cost ledger: one row for each kind of runs."""
+    return pd.DataFrame(
+        [
+            {
+                "runs": kind,
+                "runs a curve": cost.runs,
+                "parameters of a model": cost.parameters,
+                "parameters of a curve": cost.runs * cost.parameters,
+                "steps of a run": cost.steps,
+                "examples of a run": cost.examples,
+                "seconds of a run": cost.seconds,
+                "sd": cost.seconds_deviation,
+                "seconds of a curve": cost.curve_seconds,
+            }
+            for kind, cost in costs.items()
+        ]
+    )
+
+
+def report(compared: Compared) -> str:
+    """The comparison as Markdown."""
+    comparison = compared.comparison
+    first = comparison.baselines
+    lines = [
+        "# Multi-rate runs and baselines",
+        "",
+        f"{first.source}; {len(comparison.multirate.seed)} multi-rate runs, "
+        f"{int(first.has_value().sum())} baselines over {len(first.beta)} betas. Differences are "
+        f"multi-rate less baselines; intervals are of level {1 - 2 * ALPHA:.0%}, so they lie within "
+        f"the margin where equivalence is shown at {ALPHA:.0%}. Adjusted p values are by Holm, for "
+        "the number of betas. A wide interval shows neither a difference nor equivalence.",
+        "",
+    ]
+    lines += [f"- {remark}" for remark in compared.remarks] + [""] * bool(compared.remarks)
+    for metric in comparison.metrics.values():
+        margin = metric.overall.margin
+        lines += [
+            f"## {metric.name} ({metric.unit}), margin {margin:g}",
+            "",
+            "| beta | multi-rate, each seed | baselines, each seed | difference | interval | "
+            "p (equivalence) | adjusted |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        table = difference_table(comparison)
+        for _, row in table[table.metric == metric.name].iterrows():
+            beta = "all (means)" if math.isnan(row.beta) else f"{row.beta:.3g}"
+            lines.append(
+                f"| {beta} | {row['multi-rate']} | {row.baselines} | {_number(row.difference)} | "
+                f"{_number(row.low)} to {_number(row.high)} | {_number(row.p_equivalence)} | "
+                f"{_number(row.p_equivalence_adjusted)} |"
+            )
+        lines.append("")
+    return "\n".join(lines + _curve_lines(comparison) + _cost_lines(comparison)) + "\n"
+
+
+def _curve_lines(comparison: Comparison) -> list[str]:
+    curves = comparison.curves
+    gap = curves.mean_difference
+    lines = [
+        "## Rate-distortion curves",
+        "",
+        f"Distortion at equal rate, multi-rate less baselines, mean over the rates that both reach: "
+        f"{_number(gap.value)} nats (95 %: {_number(gap.low)} to {_number(gap.high)}; each pair of "
+        f"seeds: {_seeds([area.mean_difference for area in curves.areas])}).",
+        "",
+        f"Hypervolume below rate {curves.reference[0]:.4g} and distortion {curves.reference[1]:.4g}, "
+        "in square nats, each seed (greater is better): "
+        + "; ".join(f"{kind} {_seeds(values)}" for kind, values in curves.hypervolume.items())
+        + ".",
+        "",
+    ]
+    return lines
+
+
+def _cost_lines(comparison: Comparison) -> list[str]:
+    table = cost_table(comparison.costs)
+    lines = [
+        "## Cost",
+        "",
+        "| " + " | ".join(table.columns) + " |",
+        "|" + "---|" * len(table.columns),
+    ]
+    lines += ["| " + " | ".join(_number(value) for value in row) + " |" for row in table.to_numpy()]
+    pays = [
+        f"{count:.0f} betas on by {name}"
+        for name, count in comparison.break_even.items()
+        if not math.isnan(count)
+    ]
+    if pays:
+        lines += [
+            "",
+            f"One multi-rate run costs no more than its baselines from {', '.join(pays)}.",
+        ]
+    return lines
+
+
+def _difference(test: Equivalence) -> dict[str, float]:
+    of: Difference = test.difference
+    return {
+        "difference": of.value,
+        "low": of.low,
+        "high": of.high,
+        "margin": test.margin,
+        "p_equivalence": test.p_value,
+    }
+
+
+def _seeds(values: Sequence[float]) -> str:
+    return " ".join(_number(value) for value in values)
+
+
+def _number(value: object) -> str:
+    if not isinstance(value, float | int):
+        return str(value)
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
