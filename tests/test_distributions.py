@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
-from mrtc.distributions import Bernoulli, DiagonalGaussian, log_standard_normal
+from mrtc.distributions import Bernoulli, DiagonalGaussian, _LogProb, log_standard_normal
 
 
 def posterior() -> DiagonalGaussian:
@@ -82,3 +82,42 @@ def test_the_likelihood_and_its_gradients_are_those_of_torch(
         strict=True,
     ):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("in_dims", [(0, 0), (1, 0), (-1, 1), (0, None), (None, 2)])
+def test_the_likelihood_of_a_stack_is_that_of_one_model_after_another(
+    in_dims: tuple[int | None, int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values and gradients, in blocks that cut across models, wherever the axis of models is."""
+    monkeypatch.setattr("mrtc.distributions.BLOCK_CELLS", 90)
+    generator = torch.manual_seed(0)
+    stack = torch.randn(2, 3, 4, 30, generator=generator, dtype=torch.float64)
+    logits, x = (
+        (part[0] if dim is None else part.movedim(0, dim)).clone().requires_grad_()
+        for part, dim in zip(stack, in_dims, strict=True)
+    )
+    upstream = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    stacked = torch.func.vmap(_LogProb.apply, in_dims=in_dims)(logits, x)
+    columns = [
+        [part] * 3 if dim is None else part.unbind(dim)
+        for part, dim in zip((logits, x), in_dims, strict=True)
+    ]
+    loop = torch.stack([_LogProb.apply(*row) for row in zip(*columns, strict=True)])
+    torch.testing.assert_close(stacked, loop, rtol=1e-14, atol=1e-14)
+    for one, other in zip(
+        *(torch.autograd.grad((out * upstream).sum(), (logits, x)) for out in (stacked, loop)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_gradients_of_the_likelihood_are_those_of_finite_differences(stacked: bool) -> None:
+    generator = torch.manual_seed(0)
+    shape = (2, 3, 4) if stacked else (3, 4)
+    inputs = [
+        torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+        for _ in range(2)
+    ]
+    function = torch.func.vmap(_LogProb.apply) if stacked else _LogProb.apply
+    assert torch.autograd.gradcheck(function, inputs)

@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
 from mrtc.architectures.linear_optimum import LinearOptimum, LinearParameters
 from mrtc.layers import Gated, GateInit, GateKind, RateGate
+from mrtc.layers.gate import OPEN_OFFSET
 from mrtc.rates import BetaRange
 
 LinearGates = Literal["none", "paper", "exact"]
@@ -71,8 +72,9 @@ class SharedLogVariance(nn.Module):
     def __init__(self, config: LinearConfig) -> None:
         super().__init__()
         self.gates = config.gates
-        self.offset = nn.Parameter(torch.zeros(config.codes))
         if config.is_plain:
+            # As gated ones start at mid-range: the noise of a unit variance would drown the codes.
+            self.offset = nn.Parameter(torch.full((config.codes,), OPEN_OFFSET["sqrt"]))
             return
         # The clipped line is log(1 - g^2) of a square-root gate g, so it is open where that is.
         start = _gate("sqrt", config)

@@ -41,16 +41,10 @@ def baselines(
     metrics: Annotated[
         str | None, typer.Option(help="Scores beside rate, distortion, active units and MIG.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Runs at once, each in a process.")] = 1,
-    stack: Annotated[
-        int | None, typer.Option(min=2, help="Runs at once as one stacked model on one device.")
-    ] = None,
-    ray: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster, or `auto` (needs mrtc[ray]).")
-    ] = None,
-    gpus_per_run: Annotated[
-        float, typer.Option(min=0, help="Share of a GPU that a run takes, with --ray.")
-    ] = 0.0,
+    workers: run_options.RunWorkers = 1,
+    stack: run_options.Stack = None,
+    ray: run_options.Ray = None,
+    gpus_per_run: run_options.GpusPerRun = 0.0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     resume: options.Resume = False,

@@ -24,3 +24,14 @@ RateSchedule = Annotated[
     Literal["constant", "monotonic", "cyclic"] | None,
     typer.Option(help="Of the rate's weight in training (baselines)."),
 ]
+RunWorkers = Annotated[int, typer.Option(min=1, help="Runs at once, each in a process.")]
+Stack = Annotated[
+    int | None,
+    typer.Option(min=2, help="Baselines at once, as one stacked model on one device."),
+]
+Ray = Annotated[
+    str | None, typer.Option(help="Address of a Ray cluster, or `auto` (needs mrtc[ray]).")
+]
+GpusPerRun = Annotated[
+    float, typer.Option(min=0, help="Share of a GPU that a run takes, with --ray.")
+]

@@ -191,8 +191,8 @@ def _metric(
 ) -> MetricComparison:
     if name not in margins:
         raise MrtcError(
-            f"{name} has no margin, a difference of it that does not matter; give one with --margins "
-            f"{name}=NUMBER, chosen before you look"
+            f"{name} has no margin, a difference of it that does not matter; give one with "
+            f"--margins {name}=NUMBER, chosen before you look"
         )
     ours, theirs = _paired(multirate, baselines, pairing, name)
     at_beta = tuple(

@@ -64,12 +64,8 @@ def run_baselines(
     with grid_folder(folder, config, protocol, resume=resume, force=force):
         if learning_rates:
             config = choose_learning_rate(
-                baseline(replace(config, seed=seeds[0]), 1.0),
-                folder,
-                learning_rates,
-                protocol,
-                executor,
-                keep=config,
+                *(baseline(replace(config, seed=seeds[0]), 1.0), folder, learning_rates),
+                *(protocol, executor),
                 quiet=quiet,
             )
         tasks = baseline_tasks(config, folder, betas, seeds, protocol)
@@ -99,10 +95,10 @@ def choose_learning_rate(
     protocol: Protocol,
     executor: Executor,
     *,
-    keep: RunConfig,
+    name: str = "baselines",
     quiet: bool = False,
 ) -> RunConfig:
-    """``keep`` with the learning rate whose run has the best ELBO at beta 1.
+    """The run with the learning rate of the best ELBO at beta 1.
 
     Args:
         at_one: The run that is trained with each, a baseline at beta 1 or a multi-rate run.
@@ -111,7 +107,7 @@ def choose_learning_rate(
         protocol: How they are trained; evaluated they are on the validation part, where there is
             one, or else on what ``protocol`` says.
         executor: Where they are performed.
-        keep: The configuration that gets the learning rate.
+        name: Of the kind of runs, in the names of files.
         quiet: Show no progress.
 
     Raises:
@@ -124,7 +120,7 @@ def choose_learning_rate(
         protocol = replace(protocol, part="valid")
     tasks = {
         rate: Task(
-            f"{'multirate-' if not at_one.is_baseline else ''}lr{rate:g}",
+            f"{name}-lr{rate:g}",
             folder,
             replace(at_one, training=replace(at_one.training, learning_rate=rate)),
             (1.0,),
@@ -145,4 +141,4 @@ def choose_learning_rate(
             f"model; the first failed with: {next(iter(failures.values()))}"
         )
     best = max(finite, key=lambda rate: finite[rate])
-    return replace(keep, training=replace(keep.training, learning_rate=best))
+    return tasks[best].config

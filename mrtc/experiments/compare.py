@@ -46,7 +46,21 @@ def compare_files(
         ResultsError: If a kind is missing, runs of one kind differ in more than seed and beta, the
             two kinds measure different things, or they share no betas.
     """
-    multirate, baselines = load_runs(paths)
+    return compare_runs(*load_runs(paths), metrics=metrics, margins=margins)
+
+
+def compare_runs(
+    multirate: RunSet,
+    baselines: RunSet,
+    *,
+    metrics: Sequence[str] | None = None,
+    margins: Mapping[str, float] | None = None,
+) -> Compared:
+    """Compares two sets of runs, as :func:`compare_files` does.
+
+    Raises:
+        ResultsError: If they measure different things, or share no betas.
+    """
     settings = require_comparable(multirate, baselines)
     comparison = compare(multirate, baselines, metrics=metrics, margins=margins)
     return Compared(comparison, multirate, _remarks(comparison, settings))

@@ -1,7 +1,7 @@
 """What a comparison says: tables, a page of Markdown, and pictures."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -109,77 +109,54 @@ def report(compared: Compared) -> str:
     """The comparison as Markdown."""
     comparison = compared.comparison
     first = comparison.baselines
-    lines = [
-        "# Multi-rate runs and baselines",
-        "",
+    head = (
         f"{first.source}; {len(comparison.multirate.seed)} multi-rate runs, "
         f"{int(first.has_value().sum())} baselines over {len(first.beta)} betas. Differences are "
-        f"multi-rate less baselines; intervals are of level {1 - 2 * ALPHA:.0%}, so they lie within "
+        f"multi-rate less baselines, with intervals of level {1 - 2 * ALPHA:.0%}: they lie within "
         f"the margin where equivalence is shown at {ALPHA:.0%}. Adjusted p values are by Holm, for "
-        "the number of betas. A wide interval shows neither a difference nor equivalence.",
-        "",
-    ]
-    lines += [f"- {remark}" for remark in compared.remarks] + [""] * bool(compared.remarks)
+        "the number of betas. A wide interval shows neither a difference nor equivalence."
+    )
+    parts = ["# Multi-rate runs and baselines", head]
+    if compared.remarks:
+        parts.append("\n".join(f"- {remark}" for remark in compared.remarks))
+    table = difference_table(comparison)
     for metric in comparison.metrics.values():
-        margin = metric.overall.margin
-        lines += [
-            f"## {metric.name} ({metric.unit}), margin {margin:g}",
-            "",
-            "| beta | multi-rate, each seed | baselines, each seed | difference | interval | "
-            "p (equivalence) | adjusted |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        table = difference_table(comparison)
-        for _, row in table[table.metric == metric.name].iterrows():
-            beta = "all (means)" if math.isnan(row.beta) else f"{row.beta:.3g}"
-            lines.append(
-                f"| {beta} | {row['multi-rate']} | {row.baselines} | {_number(row.difference)} | "
-                f"{_number(row.low)} to {_number(row.high)} | {_number(row.p_equivalence)} | "
-                f"{_number(row.p_equivalence_adjusted)} |"
-            )
-        lines.append("")
-    return "\n".join(lines + _curve_lines(comparison) + _cost_lines(comparison)) + "\n"
+        rows = table[table.metric == metric.name].drop(columns=["metric", "unit", "margin"])
+        rows["beta"] = ["all (means)" if math.isnan(b) else f"{b:.3g}" for b in rows.beta]
+        parts.append(f"## {metric.name} ({metric.unit}), margin {metric.overall.margin:g}")
+        parts.append(_markdown(rows))
+    parts += ["## Rate-distortion curves", _curve_text(comparison)]
+    parts += ["## Cost", _markdown(cost_table(comparison.costs)), _break_even_text(comparison)]
+    return "\n\n".join(parts) + "\n"
 
 
-def _curve_lines(comparison: Comparison) -> list[str]:
+def _curve_text(comparison: Comparison) -> str:
     curves = comparison.curves
     gap = curves.mean_difference
-    lines = [
-        "## Rate-distortion curves",
-        "",
-        f"Distortion at equal rate, multi-rate less baselines, mean over the rates that both reach: "
-        f"{_number(gap.value)} nats (95 %: {_number(gap.low)} to {_number(gap.high)}; each pair of "
-        f"seeds: {_seeds([area.mean_difference for area in curves.areas])}).",
-        "",
-        f"Hypervolume below rate {curves.reference[0]:.4g} and distortion {curves.reference[1]:.4g}, "
-        "in square nats, each seed (greater is better): "
-        + "; ".join(f"{kind} {_seeds(values)}" for kind, values in curves.hypervolume.items())
-        + ".",
-        "",
-    ]
-    return lines
+    areas = _seeds([area.mean_difference for area in curves.areas])
+    rate, distortion = (_number(value) for value in curves.reference)
+    volumes = "; ".join(f"{kind} {_seeds(each)}" for kind, each in curves.hypervolume.items())
+    return (
+        "Distortion at equal rate, multi-rate less baselines, mean over the rates that both "
+        f"reach: {_number(gap.value)} nats (95 %: {_number(gap.low)} to {_number(gap.high)}; "
+        f"each pair of seeds: {areas}).\n\n"
+        f"Hypervolume below rate {rate} and distortion {distortion}, in square nats, each seed "
+        f"(greater is better): {volumes}."
+    )
 
 
-def _cost_lines(comparison: Comparison) -> list[str]:
-    table = cost_table(comparison.costs)
-    lines = [
-        "## Cost",
-        "",
-        "| " + " | ".join(table.columns) + " |",
-        "|" + "---|" * len(table.columns),
-    ]
-    lines += ["| " + " | ".join(_number(value) for value in row) + " |" for row in table.to_numpy()]
-    pays = [
-        f"{count:.0f} betas on by {name}"
-        for name, count in comparison.break_even.items()
-        if not math.isnan(count)
-    ]
-    if pays:
-        lines += [
-            "",
-            f"One multi-rate run costs no more than its baselines from {', '.join(pays)}.",
-        ]
-    return lines
+def _break_even_text(comparison: Comparison) -> str:
+    known = {name: n for name, n in comparison.break_even.items() if not math.isnan(n)}
+    counts = ", ".join(f"{count:.0f} (by {name})" for name, count in known.items())
+    return (
+        "Betas from which on one multi-rate run costs no more than a baseline for each: "
+        f"{counts or 'unknown'}."
+    )
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(map(_number, row)) + " |" for row in rows)
 
 
 def _difference(test: Equivalence) -> dict[str, float]:
@@ -193,7 +170,7 @@ def _difference(test: Equivalence) -> dict[str, float]:
     }
 
 
-def _seeds(values: Sequence[float]) -> str:
+def _seeds(values: Iterable[float]) -> str:
     return " ".join(_number(value) for value in values)
 
 

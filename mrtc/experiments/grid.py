@@ -50,10 +50,11 @@ def multirate_tasks(
     betas: Sequence[float],
     seeds: Sequence[int],
     protocol: Protocol,
+    name: str = "multirate",
 ) -> list[Task]:
     """One multi-rate run for each seed, evaluated at all betas."""
     return [
-        Task(f"multirate-seed{seed}", folder, replace(config, seed=seed), tuple(betas), protocol)
+        Task(f"{name}-seed{seed}", folder, replace(config, seed=seed), tuple(betas), protocol)
         for seed in seeds
     ]
 

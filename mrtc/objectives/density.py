@@ -64,19 +64,17 @@ def log_aggregate(
         :math:`\log\sum_j w_{ij} q(z_i|x_j)` and, for each code,
         :math:`\log\sum_j w_{ij} q(z_{ik}|x_j)`, in nats.
     """
-    joint, marginal = _LogAggregate.apply(z, mean, log_sigma, weights)  # type: ignore[no-untyped-call]
-    return joint + weights.base, marginal + weights.base
+    joint, marginal, bound = _LogAggregate.apply(z, mean, log_sigma, weights)  # type: ignore[no-untyped-call]
+    return joint + bound.sum() + weights.base, marginal.mT + bound + weights.base
 
 
 class _LogAggregate(torch.autograd.Function):
+    """Both log densities less their bounds, codes first, and the bounds, which are constants."""
+
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401 -- torch gives it no type
-        z: Tensor,
-        mean: Tensor,
-        log_sigma: Tensor,
-        weights: LogWeights,
-    ) -> tuple[Tensor, Tensor]:
+        z: Tensor, mean: Tensor, log_sigma: Tensor, weights: LogWeights
+    ) -> tuple[Tensor, Tensor, Tensor]:
         blocks = _Blocks(z, mean, log_sigma, weights)
         joint, marginal = z.new_empty(blocks.batch), z.new_empty(blocks.codes, blocks.batch)
         for first in range(0, blocks.batch, blocks.rows):
@@ -85,20 +83,29 @@ class _LogAggregate(torch.autograd.Function):
             greatest = log_q_joint.amax(1, keepdim=True)
             joint[rows] = _exp_(log_q_joint.sub_(greatest)).sum(1).log_().add_(greatest[:, 0])
             marginal[:, rows] = _exp_(log_q).sum(2).log_()
-        ctx.save_for_backward(z, mean, log_sigma, joint, marginal)
-        ctx.weights = weights
-        bound = blocks.bound[:, 0, 0]
-        return joint + bound.sum(), marginal.mT + bound
+        return joint, marginal, blocks.bound[:, 0, 0]
+
+    @staticmethod
+    def setup_context(
+        ctx: Any,  # noqa: ANN401 -- torch gives it no type
+        inputs: tuple[Tensor, Tensor, Tensor, LogWeights],
+        output: tuple[Tensor, Tensor, Tensor],
+    ) -> None:
+        *moments, ctx.weights = inputs
+        joint, marginal, bound = output
+        ctx.save_for_backward(*moments, joint, marginal)
+        ctx.mark_non_differentiable(bound)
 
     @staticmethod
     def backward(
-        ctx: Any,  # noqa: ANN401
+        ctx: Any,  # noqa: ANN401 -- as above
         grad_joint: Tensor,
         grad_marginal: Tensor,
+        _: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, None]:
         z, mean, log_sigma, joint, marginal = ctx.saved_tensors
         blocks = _Blocks(z, mean, log_sigma, ctx.weights)
-        grad_marginal = (grad_marginal.mT * (-marginal).exp())[..., None]
+        grad_marginal = (grad_marginal * (-marginal).exp())[..., None]
         grad_z = torch.empty_like(marginal)
         # Sums over rows of the responsibilities times 1, t and t squared.
         zeroth, first_moment, second_moment = (torch.zeros_like(marginal) for _ in range(3))
@@ -118,6 +125,21 @@ class _LogAggregate(torch.autograd.Function):
             (2 * second_moment - zeroth).mT,
             None,
         )
+
+    @staticmethod
+    def vmap(
+        info: Any,  # noqa: ANN401 -- as above
+        in_dims: tuple[int | None, ...],
+        *inputs: Tensor | LogWeights,
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], int]:
+        """One stacked model after another: the blocks of one fill the cache already."""
+        columns = [
+            (part,) * info.batch_size if dim is None else part.unbind(dim)  # type: ignore[union-attr]
+            for part, dim in zip(inputs, in_dims, strict=True)
+        ]
+        results = [_LogAggregate.apply(*row) for row in zip(*columns, strict=True)]  # type: ignore[no-untyped-call]
+        joint, marginal, bound = (torch.stack(parts) for parts in zip(*results, strict=True))
+        return (joint, marginal, bound), 0
 
 
 class _Blocks:

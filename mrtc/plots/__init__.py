@@ -1,6 +1,13 @@
 """Pictures of results: curves over beta, and traversals."""
 
 from mrtc.plots.agreement import agreement_matrix
+from mrtc.plots.comparison import (
+    differences,
+    over_beta,
+    rate_distortion_of,
+    slope_picture,
+    title_of,
+)
 from mrtc.plots.curves import active_units, mig, rate_distortion
 from mrtc.plots.kinds import KINDS
 from mrtc.plots.scores import scores
@@ -11,12 +18,17 @@ __all__ = [
     "KINDS",
     "active_units",
     "agreement_matrix",
+    "differences",
     "mig",
+    "over_beta",
     "picture_format",
     "rate_distortion",
+    "rate_distortion_of",
     "save",
     "scores",
+    "slope_picture",
     "theme",
+    "title_of",
     "traversal_grid",
     "traversal_grids",
 ]

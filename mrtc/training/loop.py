@@ -15,7 +15,7 @@ from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
 from mrtc.progress import Progress
 from mrtc.randomness import torch_stream
 from mrtc.training.config import TrainingConfig
-from mrtc.training.engine import accelerator
+from mrtc.training.engine import Share, accelerator
 from mrtc.training.interrupts import deferred_interrupts
 from mrtc.training.state import TrainingState
 from mrtc.vae import VAE
@@ -46,6 +46,9 @@ def train(
     Every random number depends on the seed and the step alone, so a run that starts from a saved
     ``state`` ends in the same weights, bit for bit on a CPU, as one that was never stopped.
 
+    Under ``torchrun`` or ``accelerate launch`` the processes share every batch and train as one
+    would on the whole of it; the first of them saves, records and shows progress.
+
     Args:
         vae: The model, with the weights that belong to ``state``.
         examples: The dataset, on ``device``.
@@ -64,9 +67,11 @@ def train(
 
     Raises:
         DivergenceError: If the objective is not finite; what was saved before is left as it is.
+        MrtcError: If several processes cannot share a batch equally.
         KeyboardInterrupt: On Ctrl-C, SIGTERM or SIGUSR1, after saving.
     """
     engine = accelerator(device)
+    share = Share(engine, config.batch)
     vae.to(device).train()
     optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
     state = state or TrainingState()
@@ -79,24 +84,30 @@ def train(
         _require_finite_weights(vae, step)
         state.step, state.optimizer = step, optimizer.state_dict()
         state.seconds = seconds_before + time.monotonic() - start
-        save(state)
+        if engine.is_main_process:
+            save(state)
 
     seconds_before = state.seconds
     start = last_save = time.monotonic()
     with (
         deferred_interrupts() as asked_to_stop,
-        Progress("training", config.steps, done=state.step, quiet=quiet) as progress,
+        Progress(
+            "training",
+            config.steps,
+            done=state.step,
+            quiet=quiet or not engine.is_main_process,
+        ) as progress,
     ):
         for step in range(state.step, config.steps):
             _set_learning_rate(optimizer, config.learning_rate_at(step))
-            x = examples.images(order.batch_at(step).to(device))
+            x = examples.images(share.of(order.batch_at(step)).to(device))
             beta = vae.betas.draw(
                 objective.betas_in(config.batch), torch_stream(seed, "beta", step, device=device)
             )
             generator = torch_stream(seed, "posterior", step, device=device)
             noise = torch.randn(config.batch, vae.codes, generator=generator, device=device)
             with autocast(precision, device):
-                out = model(x, beta, noise)
+                out = share.gather(model(x, share.of_groups(beta), share.of(noise)))
             terms = objective_terms(
                 objective,
                 distortion=out.distortion,
@@ -117,15 +128,18 @@ def train(
             if step % STEPS_BETWEEN_RECORDS == 0 or step == config.steps - 1:
                 means = {name: term.mean().item() for name, term in terms.items()}
                 state.history.append({"step": step} | means)
-                record(step, means)
+                if engine.is_main_process:
+                    record(step, means)
                 numbers = {short: means[name] for name, short in SHOWN.items() if name in means}
             progress.advance(numbers=numbers)
-            if asked_to_stop():
-                save_now(step + 1)
-                raise KeyboardInterrupt
-            if time.monotonic() - last_save > SECONDS_BETWEEN_SAVES and step + 1 < config.steps:
+            stop, is_time = share.any(
+                asked_to_stop(), time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
+            )
+            if stop or (is_time and step + 1 < config.steps):
                 save_now(step + 1)
                 last_save = time.monotonic()
+            if stop:
+                raise KeyboardInterrupt
     save_now(config.steps)
     return state
 

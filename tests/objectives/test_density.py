@@ -69,3 +69,33 @@ def test_far_posteriors_leave_no_denormal_numbers() -> None:
         torch.distributions.Normal(0.0, 1.0).log_prob(torch.zeros(2)) - torch.tensor(2.0).log()
     )
     torch.testing.assert_close(joint, expected)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_stack_of_models_is_one_model_after_another(estimator: Estimator) -> None:
+    """Values and gradients, with the axis of models first or last, and moments in common."""
+    models, weights = 3, log_weights(estimator, 5, 40)
+    z, mean, log_sigma = (
+        torch.stack([x + 0.1 * i for i in range(models)]) for x in moments(5, 2, 0.3)
+    )
+    inputs = (z.movedim(0, -1), mean, log_sigma[0])
+    for x in inputs:
+        x.requires_grad_()
+    stacked = torch.func.vmap(lambda *x: log_aggregate(*x, weights), in_dims=(-1, 0, None))(*inputs)
+    rows = zip(inputs[0].unbind(-1), inputs[1].unbind(0), strict=True)
+    loop = [log_aggregate(z, mean, inputs[2], weights) for z, mean in rows]
+
+    upstream = torch.randn(models, 5, 3, generator=torch.manual_seed(1), dtype=torch.float64)
+    results = []
+    for joint, marginal in (stacked, [torch.stack(parts) for parts in zip(*loop, strict=True)]):
+        out = torch.cat([joint[..., None], marginal], -1)
+        results.append([out, *torch.autograd.grad((out * upstream).sum(), inputs)])
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_gradients_of_a_stack_are_those_of_finite_differences() -> None:
+    weights = log_weights("stratified", 4, 40)
+    inputs = tuple(x.reshape(2, 4, 2).requires_grad_() for x in moments(8, 2, 0.3))
+    stacked = torch.func.vmap(lambda *x: log_aggregate(*x, weights))
+    assert torch.autograd.gradcheck(stacked, inputs)

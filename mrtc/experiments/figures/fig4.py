@@ -1,0 +1,178 @@
+"""Figure 4: linear VAEs on binarised MNIST, where the best curve is known exactly."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mrtc.architectures import (
+    LinearDecoder,
+    LinearEncoder,
+    LinearOptimum,
+    linear_rate_distortion,
+    read_parameters,
+)
+from mrtc.experiments.data import Dataset, load_data
+from mrtc.experiments.figures.options import FigureOptions
+from mrtc.experiments.figures.published import FIG4_BASELINES, FIG4_MULTIRATE
+from mrtc.experiments.figures.sets import train_sets
+from mrtc.experiments.grid import baseline_tasks, multirate_tasks
+from mrtc.experiments.presets import baseline, preset
+from mrtc.experiments.run import load_vae
+from mrtc.files import write_atomically
+from mrtc.plots import save
+from mrtc.plots.linear import linear_curves
+
+BETAS = np.geomspace(0.01, 10, 10)
+DENSE_BETAS = np.geomspace(0.01, 10, 28)
+"""Of the multi-rate runs; those of the baselines among them."""
+
+QUICK_LEARNING_RATES = (1e-2, 3e-3, 1e-3)
+LEARNING_RATES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
+"""Of the paper. Each kind of run gets its own, by the ELBO at beta 1."""
+
+GATES = {"exact": "multi-rate, exact gates", "paper": "multi-rate, gates of the paper"}
+
+
+def draw(options: FigureOptions) -> list[Path]:
+    """Trains multi-rate runs with both kinds of gates and baselines, and measures them exactly.
+
+    Rate and distortion of a trained model follow from its weights and the covariance of the
+    training images, without a draw; so does the curve that no linear VAE can be below. Written are
+    the picture and ``fig4.csv``: for each run and beta how far its rate is from the best one's, and
+    its distortion above the best at equal rate.
+    """
+    config = preset("binarized-mnist", options.preset, "beta")
+    if options.steps is not None:
+        config = replace(config, training=replace(config.training, steps=options.steps))
+    protocol = replace(options.protocol, part="train", keep=1000)
+    common: Any = {"seeds": range(options.seeds), "protocol": protocol}
+    ours = {
+        f"multirate-{gates}": (
+            replace(config, model=replace(config.model, gates=gates)),
+            partial(
+                multirate_tasks,
+                **common,
+                betas=DENSE_BETAS.tolist(),
+                name=f"multirate-{gates}",
+            ),
+        )
+        for gates in GATES
+    }
+    theirs = (baseline(config, 1.0), partial(baseline_tasks, **common, betas=BETAS.tolist()))
+    train_sets(
+        config,
+        {**ours, "baselines": theirs},
+        options,
+        protocol,
+        QUICK_LEARNING_RATES if options.preset == "quick" else LEARNING_RATES,
+    )
+
+    train = load_data(
+        config.dataset, protocol.data, torch.device("cpu"), part="train", quiet=options.quiet
+    )
+    mean, covariance = _moments(train)
+    optimum = LinearOptimum.of(covariance, config.model.codes)
+    labels = {f"multirate-{gates}": label for gates, label in GATES.items()} | {"beta": "baselines"}
+    tables = [
+        _measured(path, label, mean, covariance, optimum)
+        for start, label in labels.items()
+        for path in sorted((options.folder / "runs").glob(f"{start}*-seed*.pt"))
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    write_atomically(
+        options.folder / "fig4.csv", table.to_csv(index=False, float_format="%.6g").encode()
+    )
+    write_atomically(
+        options.folder / "fig4.md", _page(table, train, config.training.steps).encode()
+    )
+    figure = linear_curves(
+        {str(label): part for label, part in table.groupby("runs", sort=False)},
+        optimum.rate(np.geomspace(0.005, 20, 400)),
+        optimum.distortion(np.geomspace(0.005, 20, 400)),
+        {
+            "multi-rate, published": (FIG4_MULTIRATE.rate, FIG4_MULTIRATE.distortion),
+            "baselines, published": (FIG4_BASELINES.rate, FIG4_BASELINES.distortion),
+        },
+        title=f"{train.source}; linear VAEs with {config.model.codes} codes",
+    )
+    picture = options.folder / "fig4.png"
+    save(figure, picture)
+    return [picture, options.folder / "fig4.csv", options.folder / "fig4.md"]
+
+
+def _moments(examples: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of all examples, in float64."""
+    total, products = 0.0, 0.0
+    for index in torch.arange(len(examples)).split(10_000):
+        x = examples.images(index).flatten(1).double().numpy()
+        total, products = total + x.sum(0), products + x.T @ x
+    mean = total / len(examples)
+    return mean, products / len(examples) - np.outer(mean, mean)
+
+
+def _measured(
+    path: Path, label: str, mean: np.ndarray, covariance: np.ndarray, optimum: LinearOptimum
+) -> pd.DataFrame:
+    """Rate and distortion of one run at its betas, beside the best ones."""
+    vae, config, _ = load_vae(path)
+    encoder, decoder = cast(LinearEncoder, vae.encoder), cast(LinearDecoder, vae.decoder)
+    betas = np.array([config.betas.low]) if config.is_baseline else DENSE_BETAS
+    rows = []
+    for beta in betas.tolist():
+        code = config.betas.standardise(torch.tensor([beta])).item()
+        parameters = read_parameters(encoder, decoder, code, mean)
+        found = linear_rate_distortion(covariance, parameters)
+        at = np.array([beta])
+        best_rate, best_distortion = optimum.rate(at).item(), optimum.distortion(at).item()
+        at_rate = optimum.distortion_at_rate(np.array([found.rate])).item()
+        rows.append(
+            {
+                "runs": label,
+                "seed": config.seed,
+                "learning_rate": config.training.learning_rate,
+                "beta": beta,
+                "rate": found.rate,
+                "distortion": found.distortion,
+                "rate_error": found.rate - best_rate,
+                "excess_at_equal_rate": found.distortion / at_rate - 1,
+                "objective_gap": found.distortion
+                + beta * found.rate
+                - best_distortion
+                - beta * best_rate,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _page(table: pd.DataFrame, train: Dataset, steps: int) -> str:
+    """Per kind of runs: greatest distances from the best curve, in the middle of the range."""
+    low, high = (BETAS[0] ** (1 - part) * BETAS[-1] ** part for part in (0.1, 0.9))
+    middle = table[(table.beta > low) & (table.beta < high)]
+    lines = [
+        "# Linear VAEs beside the exact curve",
+        "",
+        f"{train.source}, {len(train)} examples; {steps} steps a run. Middle: beta {low:.2g} to "
+        f"{high:.2g}, 80 % of the range of log beta. All values are exact for the trained weights.",
+        "",
+        "| runs | learning rate | distortion above the best at equal rate, middle: greatest (%), "
+        "each seed | rate less the best one, middle: greatest (nats), each seed | at beta "
+        f"{BETAS[0]:g} (nats) | at beta {BETAS[-1]:g} (nats) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label, part in table.groupby("runs", sort=False):
+        inside = middle[middle.runs == label].groupby("seed")
+        excess = 100 * inside.excess_at_equal_rate.max()
+        error = inside.rate_error.agg(lambda errors: errors[errors.abs().idxmax()])
+        ends = [
+            part[np.isclose(part.beta, beta)].sort_values("seed").rate_error
+            for beta in (BETAS[0], BETAS[-1])
+        ]
+        cells = [f"{part.learning_rate.iloc[0]:g}"]
+        cells += [" ".join(f"{value:.2f}" for value in each) for each in (excess, error, *ends)]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
