@@ -14,6 +14,7 @@ from mrtc.experiments import RunConfig, preset
 from mrtc.experiments.baselines import PAPER_LEARNING_RATES
 from mrtc.experiments.execute import Executor, in_processes, one_after_another
 from mrtc.experiments.presets import baseline
+from mrtc.experiments.ray_cluster import on_ray
 from mrtc.experiments.stacks import in_stacks
 from mrtc.objectives import ObjectiveName, RateSchedule
 from mrtc.rates import BetaRange
@@ -137,8 +138,6 @@ def choose_executor(
     if len(asked) > 1:
         raise MrtcError(f"{' and '.join(asked)} each say where the runs are performed; give one")
     if ray is not None:
-        from mrtc.experiments.ray_cluster import on_ray
-
         return partial(on_ray, address=ray, gpus_per_run=gpus_per_run, quiet=quiet)
     if stack is not None:
         return partial(in_stacks, size=stack, quiet=quiet)

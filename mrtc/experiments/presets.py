@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mrtc.architectures import MLPConfig
+from mrtc.architectures import LinearConfig, MLPConfig
 from mrtc.errors import MrtcError
 from mrtc.experiments.config import RunConfig
 from mrtc.objectives import ObjectiveConfig, ObjectiveName
@@ -43,6 +43,35 @@ def _quick(objective: ObjectiveName) -> RunConfig:
     )
 
 
+def _linear_paper(objective: ObjectiveName) -> RunConfig:
+    """200 epochs of 390 steps, the first ten of warm-up; the batch size is not published."""
+    return RunConfig(
+        dataset="binarized-mnist",
+        preset="paper",
+        betas=BetaRange(0.01, 10.0),
+        model=LinearConfig(codes=32, gates="paper"),
+        objective=_objective(objective, groups=8),
+        training=TrainingConfig(
+            steps=78_000, batch=128, learning_rate=1e-3, schedule="cosine", warmup=3_900
+        ),
+        likelihood="squared_error",
+    )
+
+
+def _linear_quick(objective: ObjectiveName) -> RunConfig:
+    return RunConfig(
+        dataset="binarized-mnist",
+        preset="quick",
+        betas=BetaRange(0.01, 10.0),
+        model=LinearConfig(codes=32),
+        objective=_objective(objective, groups=8),
+        training=TrainingConfig(
+            steps=8_000, batch=256, learning_rate=5e-3, schedule="cosine", warmup=200
+        ),
+        likelihood="squared_error",
+    )
+
+
 def _objective(name: ObjectiveName, groups: int) -> ObjectiveConfig:
     """Groups for the tcvae; the beta-VAE needs no estimate of q(z), so its betas may be many.
 
@@ -55,7 +84,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "dsprites": {
         "quick": Preset("five minutes on two cores", _quick),
         "paper": Preset("the set-up of Chen et al. and of Bae et al., for a GPU", _paper),
-    }
+    },
+    "binarized-mnist": {
+        "quick": Preset("a linear VAE in two minutes on one core", _linear_quick),
+        "paper": Preset("the linear VAE of Bae et al., section 5.1", _linear_paper),
+    },
 }
 """By dataset, then by name."""
 

@@ -59,7 +59,7 @@ def rate_distortion_of(sets: Mapping[str, RunSet]) -> Figure:
     """Distortion over rate: every seed, and the mean over seeds at each beta.
 
     The mean is of the runs at a beta that did not fail. Some betas are written beside the curves;
-    a grey line joins the means of all sets at such a beta.
+    a dotted line joins the means of all sets at such a beta.
 
     Args:
         sets: By the names that the legend gives them.
@@ -71,7 +71,7 @@ def rate_distortion_of(sets: Mapping[str, RunSet]) -> Figure:
     axes = figure.add_subplot()
     handles: list[Artist] = []
     means = []
-    for label, runs, style in _styled(sets, _size(sets)):
+    for label, runs, style in _styled(sets, [runs.beta for runs in sets.values()]):
         points = np.stack([runs.value("rate"), runs.value("distortion")])
         points[:, ~np.isfinite(points).all(0)] = np.nan
         mean = np.stack([_interval(values)[1] for values in points])
@@ -104,7 +104,7 @@ def over_beta(
     axes = figure.add_subplot()
     handles: list[Artist] = []
     betas, seen, ends = [], [], []
-    for label, runs, style in _styled(sets, _size(sets)):
+    for label, runs, style in _styled(sets, [runs.beta for runs in sets.values()]):
         values = _one_each(runs, name)
         low, mean, high = _interval(values)
         _draw_band(axes, runs.beta, low, high, style["color"])
@@ -159,15 +159,12 @@ def slope_picture(
             "than two betas; evaluate the runs at two betas or more"
         )
     beta = np.concatenate(pairs)
-    size = min(1.3 * _marker_size(pair) for pair in pairs)
     figure = new_figure(height=3.4)
     axes = figure.add_subplot()
     ends = np.array(beta_limits(beta))
     furthest = ends * np.array([1 / max(REACH, factor), max(REACH, factor)])
-    shown = [
-        np.clip(slopes.realised, *furthest) for seeds in sets_of_slopes.values() for slopes in seeds
-    ]
-    reached = np.concatenate([*shown, ends / factor, ends * factor])
+    realised = [slopes.realised for seeds in sets_of_slopes.values() for slopes in seeds]
+    reached = np.r_[np.clip(np.concatenate(realised), *furthest), ends / factor, ends * factor]
     limits = np.clip(beta_limits(reached[np.isfinite(reached)]), *furthest)
     label = f"within a factor\nof {factor:g}"
     zone = axes.fill_between(
@@ -176,7 +173,7 @@ def slope_picture(
     (optimum,) = axes.plot(ends, ends, color="black", linewidth=0.8, label="optimum")
     handles: list[Artist] = []
     is_off = False
-    for label, seeds, style in _styled(sets_of_slopes, size):
+    for label, seeds, style in _styled(sets_of_slopes, pairs):
         for slopes in seeds:
             is_off |= _draw_slopes(axes, slopes, factor, furthest, style)
         handles.append(Line2D([], [], label=_wrapped(label), linewidth=THIN, **style))
@@ -272,10 +269,11 @@ def _in_words(name: str, unit: str) -> str:
     return f"{title} (nats)" if unit == "nats" else title
 
 
-def _styled(sets: Mapping[str, T], size: float) -> list[tuple[str, T, Style]]:
-    """Each set with its look; ``size`` is of the markers of all."""
+def _styled(sets: Mapping[str, T], grids: Sequence[Numbers]) -> list[tuple[str, T, Style]]:
+    """Each set with its look; markers of all are as small as the densest grid needs."""
     if not sets:
         raise ValueError("there is no set to draw; give one at least")
+    size = min(1.3 * _marker_size(grid) for grid in grids)
     return [
         (
             label,
@@ -289,11 +287,6 @@ def _styled(sets: Mapping[str, T], size: float) -> list[tuple[str, T, Style]]:
         )
         for at, (label, one) in enumerate(sets.items())
     ]
-
-
-def _size(sets: Mapping[str, RunSet]) -> float:
-    """Of the markers, by the densest grid: a set with fewer betas is not drawn larger."""
-    return min((1.3 * _marker_size(runs.beta) for runs in sets.values()), default=0.0)
 
 
 def _draw(
@@ -393,13 +386,12 @@ def _one_each(runs: RunSet, name: str) -> Float[np.ndarray, "seed beta"]:
 
 def _limit(axes: Axes, runs: RunSet, name: str, seen: Numbers, ends: Numbers) -> None:
     """Shows all values, and of the intervals what the metric can be; scores from zero."""
-    low, high = -np.inf, np.inf
+    low, high, unit = -np.inf, np.inf, runs.variables[name].unit
     if name in CATALOGUE:
         low, high = CATALOGUE[name].low, CATALOGUE[name].high
-    unit = runs.variables[name].unit
+        high = min(high, runs.num_codes) if unit == "count" else high
     if unit == "count":
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        high = min(high, runs.num_codes)
     zero = [0.0] if unit != "nats" else []
     shown = np.concatenate([seen, np.clip(ends, low, high), zero])
     shown = shown[np.isfinite(shown)]

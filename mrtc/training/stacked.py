@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 from mrtc.datasets.examples import Examples
 from mrtc.devices import Precision, autocast
 from mrtc.distributions import DiagonalGaussian
-from mrtc.errors import DivergenceError
+from mrtc.errors import DivergenceError, MrtcError
 from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
 from mrtc.progress import Progress
 from mrtc.randomness import torch_stream
@@ -78,6 +78,11 @@ def train_stacked(
     states = [TrainingState() for _ in vaes] if states is None else states
     _require_stackable(vaes, seeds, states)
     engine = accelerator(device)
+    if engine.num_processes > 1:
+        raise MrtcError(
+            f"models are stacked in one process, and this is one of {engine.num_processes}; start "
+            "it without `accelerate launch` or `torchrun`"
+        )
     stack = _Stack(vaes, states, config.learning_rate, device)
     orders = [loop._Order(len(examples), config.batch, seed) for seed in seeds]
     failures: dict[int, DivergenceError] = {}

@@ -149,6 +149,21 @@ def test_written_betas_stand_where_they_belong_and_join_the_sets() -> None:
     assert axes.texts[0].get_text() == "beta 0.1"
 
 
+@pytest.mark.parametrize("worse", [0, 1])
+def test_betas_are_written_where_no_curve_is_in_the_way(worse: int) -> None:
+    """Beside the outer curve, whichever set it is."""
+    sets = make_sets()
+    outer = list(sets.values())[worse]
+    for name in ("rate", "distortion"):
+        outer.values[name][:] += 5
+    axes = rate_distortion_of(sets).axes[0]
+
+    expected = np.stack([outer.values[name].mean(0) for name in ("rate", "distortion")], axis=1)
+    assert axes.texts
+    for text in axes.texts:
+        assert np.isclose(expected, text.xy).all(1).any()  # type: ignore[attr-defined]
+
+
 def test_sets_at_other_betas_are_not_joined() -> None:
     sets = {"one": make_runs(GRID, 2), "two": make_runs(GRID * 1.1, 2)}
     figure = rate_distortion_of(sets)
@@ -267,6 +282,10 @@ def test_slopes_outside_the_factor_are_hollow() -> None:
         "outside; at the edge:\nbeyond the axis",
     ]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    figure.canvas.draw()
+    for axis in (axes.xaxis, axes.yaxis):
+        ticks = [tick.get_text() for tick in axis.get_ticklabels()]
+        assert {"0.1", "1", "10"} <= set(ticks) <= {"0.01", "0.1", "1", "10", "100"}
 
 
 def test_one_wild_slope_does_not_flatten_the_others() -> None:
@@ -323,6 +342,7 @@ def test_sets_are_told_apart_in_grey_and_none_is_heavier() -> None:
     """Dashes, markers and colours all differ; widths and sizes do not, whatever the grid."""
     sets = {f"set {at}": make_runs(GRID[:: 1 + at % 2], 2, at) for at in range(4)}
     sets["dense"] = make_runs(np.geomspace(0.1, 10, 50), 2)
+    sets["set 3"] = sets.pop("set 3")  # the dense one is neither the first nor the last
     for figure in (rate_distortion_of(sets), over_beta(sets, "elbo")):
         lines = [line_of(figure.axes[0], label) for label in sets]
         assert len({line.get_color() for line in lines}) == 5
@@ -330,6 +350,8 @@ def test_sets_are_told_apart_in_grey_and_none_is_heavier() -> None:
         dashes = {str(line._dash_pattern) for line in lines}  # type: ignore[attr-defined]
         assert len(dashes) == 4
         assert len({(line.get_linewidth(), line.get_markersize()) for line in lines}) == 1
+        alone = line_of(over_beta({"dense": sets["dense"]}, "elbo").axes[0], "dense")
+        assert lines[0].get_markersize() == alone.get_markersize()
         for line in lines:
             red, green, blue = mpl.colors.to_rgb(line.get_color())
             assert green < 1.3 * max(red, blue)  # no green,

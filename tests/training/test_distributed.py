@@ -11,6 +11,7 @@ import torch
 
 from tests.training.worker import fit
 
+
 def launch(*arguments: str | Path, processes: int = 2) -> list[tuple[int, str, str]]:
     """Status, output and errors of each process, started as ``torchrun`` starts them."""
     with socket.socket() as probe:
@@ -54,7 +55,7 @@ def test_two_processes_train_as_one(objective: str, groups: str, tmp_path: Path)
         torch.testing.assert_close(together["weights"][name], weight, rtol=1e-7, atol=1e-9)
 
 
-def test_the_whole_batch_matters(tmp_path: Path) -> None:
+def test_the_whole_batch_matters() -> None:
     """The estimate of q(z) is not the mean of two estimates from halves."""
     halves, whole = fit("tcvae", "2", 2, 16), fit("tcvae", "1", 2, 16)
     name = "total_correlation"

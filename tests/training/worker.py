@@ -11,7 +11,7 @@ from mrtc.objectives import ObjectiveConfig
 from mrtc.training import TrainingConfig, TrainingState, train
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # a package may have installed another `tests`
-from toys import Crosses, small_vae  # noqa: E402
+from toys import Crosses, small_vae
 
 
 @dataclass(frozen=True)
