@@ -5,6 +5,7 @@ from mrtc.architectures.linear import (
     LinearConfig,
     LinearDecoder,
     LinearEncoder,
+    LinearGates,
     read_parameters,
     set_optimal,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "LinearConfig",
     "LinearDecoder",
     "LinearEncoder",
+    "LinearGates",
     "LinearOptimum",
     "LinearParameters",
     "MLPConfig",

@@ -40,6 +40,7 @@ def write(compared: Compared, folder: Path, image_format: str = "png") -> list[P
             np.array([test.high for test in tests]),
             metric.overall.margin,
             label="multi-rate less baselines",
+            level=1 - 2 * ALPHA,
         )
     try:
         figures["slopes"] = slope_picture({kind: slopes_of(runs) for kind, runs in sets.items()})

@@ -1,16 +1,12 @@
 """Pictures of results: curves over beta, and traversals."""
 
 from mrtc.plots.agreement import agreement_matrix
-from mrtc.plots.comparison import (
-    differences,
-    over_beta,
-    rate_distortion_of,
-    slope_picture,
-    title_of,
-)
+from mrtc.plots.comparison import over_beta, rate_distortion_of
 from mrtc.plots.curves import active_units, mig, rate_distortion
+from mrtc.plots.differences import differences, slope_picture
 from mrtc.plots.kinds import KINDS
 from mrtc.plots.scores import scores
+from mrtc.plots.sets import title_of
 from mrtc.plots.theme import picture_format, save, theme
 from mrtc.plots.traversal import traversal_grid, traversal_grids
 

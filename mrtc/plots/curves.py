@@ -15,17 +15,17 @@ from mrtc.plots.theme import (
     MARKERS,
     PALETTE,
     SHADE,
+    TITLE_WIDTH,
     WIDTH,
     beta_axis,
     beta_limits,
     label_beta,
+    marker_size,
     new_figure,
+    points_well_apart,
     theme,
 )
 from mrtc.results import Results
-
-TITLE_WIDTH = 70
-"""Letters that fit above the narrowest picture."""
 
 
 @theme()
@@ -49,7 +49,7 @@ def mig(results: Results) -> Figure:
         "o-",
         color="black",
         linewidth=2,
-        markersize=1.4 * _marker_size(beta),
+        markersize=1.4 * marker_size(beta),
         zorder=3,
         label="mean",
     )
@@ -64,7 +64,7 @@ def mig(results: Results) -> Figure:
                 beta,
                 gap,
                 marker=MARKERS[at % len(MARKERS)],
-                markersize=_marker_size(beta),
+                markersize=marker_size(beta),
                 linewidth=0.9,
                 linestyle="-" if is_scored else ":",
                 color=PALETTE[at % len(PALETTE)],
@@ -96,7 +96,7 @@ def rate_distortion(results: Results) -> Figure:
     axes.plot(rate, distortion, color="0.75", linewidth=0.8, zorder=1)
     axes.scatter(rate, distortion, c=beta, norm=norm, cmap=colours, s=16, zorder=2)
     axes.margins(0.08)
-    for at in _spread(rate, distortion):
+    for at in points_well_apart(rate, distortion):
         axes.annotate(
             f"{beta[at]:.2g}",
             (rate[at], distortion[at]),
@@ -127,7 +127,7 @@ def active_units(results: Results) -> Figure:
     figure = new_figure(WIDTH * 1.2)
     left, right = figure.subplots(1, 2)
 
-    left.plot(beta, count, "o-", color="black", markersize=_marker_size(beta))
+    left.plot(beta, count, "o-", color="black", markersize=marker_size(beta))
     left.set_ylim(-0.03 * results.header.num_codes, 1.05 * results.header.num_codes)
     left.yaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_ylabel(f"active units (of {results.header.num_codes} codes)")
@@ -139,7 +139,7 @@ def active_units(results: Results) -> Figure:
             beta,
             rates[:, code],
             marker=MARKERS[rank] if is_coloured else ".",
-            markersize=_marker_size(beta),
+            markersize=marker_size(beta),
             linewidth=1.0,
             color=PALETTE[rank] if is_coloured else "0.8",
             label=f"code {code}",
@@ -159,11 +159,6 @@ def active_units(results: Results) -> Figure:
 def _beta(results: Results) -> Float[np.ndarray, " evaluated"]:
     beta: Float[np.ndarray, " evaluated"] = results.beta[results.evaluated]
     return beta
-
-
-def _marker_size(beta: Float[np.ndarray, " evaluated"]) -> float:
-    """Points, such that the markers of a dense grid stay apart."""
-    return 2.8 if len(beta) <= 20 else 1.8
 
 
 def _few_active(results: Results) -> Bool[np.ndarray, " evaluated"]:
@@ -195,23 +190,6 @@ def _last(values: Float[np.ndarray, " evaluated"]) -> float:
 def _by_rate(rates: Float[np.ndarray, "evaluated code"]) -> Int[np.ndarray, " code"]:
     """Codes from the highest mean rate to the lowest."""
     return np.argsort(-np.nan_to_num(rates).mean(0), kind="stable")
-
-
-def _spread(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"]) -> list[int]:
-    """Few points to annotate: the first, the last, and between them some that are well apart."""
-    finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-    points = np.stack([x, y], axis=1)[finite]
-    if len(points) < 2:
-        return [int(at) for at in finite]
-    extent = np.ptp(points, axis=0)
-    steps = np.diff(points, axis=0) / np.where(extent > 0, extent, 1)
-    along = np.r_[0, np.hypot(*steps.T).cumsum()]
-    apart = along[-1] / 8
-    chosen = [0]
-    for at in range(1, len(along) - 1):
-        if min(along[at] - along[chosen[-1]], along[-1] - along[at]) > apart:
-            chosen.append(at)
-    return [int(finite[at]) for at in (*chosen, len(along) - 1)]
 
 
 def _title(results: Results, name: str) -> str:

@@ -38,6 +38,8 @@ METADATA: dict[str, dict[str, None]] = {
 WIDTH = 5.5
 """Inches; the text width of NeurIPS and ICLR papers."""
 HEIGHT = 3.0
+TITLE_WIDTH = 70
+"""Letters that fit above the narrowest picture."""
 PALETTE: list[tuple[float, float, float]] = sns.color_palette("colorblind")
 MARKERS = "osD^vP*Xhd"
 SHADE = "0.92"
@@ -147,3 +149,31 @@ def beta_axis(axes: Axes, beta: Float[np.ndarray, " beta"]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(*beta_limits(beta))
     label_beta(axes.xaxis, beta)
+
+
+def marker_size(beta: Float[np.ndarray, " beta"]) -> float:
+    """Points, such that the markers of a dense grid stay apart."""
+    return 2.8 if len(beta) <= 20 else 1.8
+
+
+def points_well_apart(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"]) -> list[int]:
+    """Few points to annotate: the first, the last, and between them some that are well apart.
+
+    Apart by more than an eighth of the curve's length, both axes scaled to their extent.
+
+    Returns:
+        Indices, ascending; points with a coordinate that is not finite are left out.
+    """
+    finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    points = np.stack([x, y], axis=1)[finite]
+    if len(points) < 2:
+        return [int(at) for at in finite]
+    extent = np.ptp(points, axis=0)
+    steps = np.diff(points, axis=0) / np.where(extent > 0, extent, 1)
+    along = np.r_[0, np.hypot(*steps.T).cumsum()]
+    apart = along[-1] / 8
+    chosen = [0]
+    for at in range(1, len(along) - 1):
+        if min(along[at] - along[chosen[-1]], along[-1] - along[at]) > apart:
+            chosen.append(at)
+    return [int(finite[at]) for at in (*chosen, len(along) - 1)]

@@ -4,13 +4,10 @@ import time
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from mrtc.datasets.examples import Examples
 from mrtc.devices import Precision, autocast
 from mrtc.distributions import DiagonalGaussian
-from mrtc.errors import DivergenceError
 from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
 from mrtc.progress import Progress
 from mrtc.randomness import torch_stream
@@ -18,11 +15,17 @@ from mrtc.training.config import TrainingConfig
 from mrtc.training.engine import Share, accelerator
 from mrtc.training.interrupts import deferred_interrupts
 from mrtc.training.state import TrainingState
+from mrtc.training.steps import (
+    ExampleOrder,
+    divergence,
+    is_recorded,
+    require_finite_weights,
+    set_learning_rate,
+    shown,
+)
 from mrtc.vae import VAE
 
 SECONDS_BETWEEN_SAVES = 60.0
-STEPS_BETWEEN_RECORDS = 10
-SHOWN = {"distortion": "distortion", "rate": "rate", "total_correlation": "tc"}
 
 Record = Callable[[int, dict[str, float]], None]
 
@@ -78,10 +81,10 @@ def train(
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
     model, optimizer = engine.prepare(vae, optimizer)
-    order = _Order(len(examples), config.batch, seed)
+    order = ExampleOrder(len(examples), config.batch, seed)
 
     def save_now(step: int) -> None:
-        _require_finite_weights(vae, step)
+        require_finite_weights(vae, step)
         state.step, state.optimizer = step, optimizer.state_dict()
         state.seconds = seconds_before + time.monotonic() - start
         if engine.is_main_process:
@@ -99,7 +102,7 @@ def train(
         ) as progress,
     ):
         for step in range(state.step, config.steps):
-            _set_learning_rate(optimizer, config.learning_rate_at(step))
+            set_learning_rate(optimizer, config.learning_rate_at(step))
             x = examples.images(share.of(order.batch_at(step)).to(device))
             beta = vae.betas.draw(
                 objective.betas_in(config.batch), torch_stream(seed, "beta", step, device=device)
@@ -119,18 +122,18 @@ def train(
             )
             loss = terms["objective"].mean()
             if not loss.isfinite():
-                raise _divergence(step, terms["objective"], beta)
+                raise divergence(step, terms["objective"], beta)
             engine.backward(loss)
             optimizer.step()
             optimizer.zero_grad()
 
             numbers = None
-            if step % STEPS_BETWEEN_RECORDS == 0 or step == config.steps - 1:
+            if is_recorded(step, config.steps):
                 means = {name: term.mean().item() for name, term in terms.items()}
                 state.history.append({"step": step} | means)
                 if engine.is_main_process:
                     record(step, means)
-                numbers = {short: means[name] for name, short in SHOWN.items() if name in means}
+                numbers = shown(means)
             progress.advance(numbers=numbers)
             stop, is_time = share.any(
                 asked_to_stop(), time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
@@ -142,45 +145,3 @@ def train(
                 raise KeyboardInterrupt
     save_now(config.steps)
     return state
-
-
-class _Order:
-    """Which examples make up a step: every epoch is a new shuffle, its short rest left out."""
-
-    def __init__(self, population: int, batch: int, seed: int) -> None:
-        if batch > population:
-            raise ValueError(f"a batch of {batch} needs as many examples, got {population}")
-        self._population, self._batch, self._seed = population, batch, seed
-        self._epoch = -1
-
-    def batch_at(self, step: int) -> Int[Tensor, " batch"]:
-        epoch, position = divmod(step, self._population // self._batch)
-        if epoch != self._epoch:
-            generator = torch_stream(self._seed, "order", epoch)
-            self._shuffled = torch.randperm(self._population, generator=generator)
-            self._epoch = epoch
-        return self._shuffled[position * self._batch : (position + 1) * self._batch]
-
-
-def _set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-
-
-def _divergence(step: int, objective: Tensor, beta: Tensor) -> DivergenceError:
-    broken = ~objective.isfinite()
-    betas = beta.repeat_interleave(len(objective) // len(beta))[broken]
-    return DivergenceError(
-        f"the objective is not finite at step {step}, for {int(broken.sum())} of {len(objective)} "
-        f"examples, at beta {betas.min():.3g} to {betas.max():.3g}; the checkpoint before it is "
-        "kept: lower the learning rate, add warm-up, or use --precision fp32"
-    )
-
-
-def _require_finite_weights(vae: VAE, step: int) -> None:
-    broken = [name for name, weight in vae.named_parameters() if not weight.isfinite().all()]
-    if broken:
-        raise DivergenceError(
-            f"the weights {', '.join(broken[:3])} are not finite after step {step}; the "
-            "checkpoint before it is kept: lower the learning rate, or use --precision fp32"
-        )

@@ -3,25 +3,31 @@
 import time
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import functional_call, vmap
 
 from mrtc.datasets.examples import Examples
-from mrtc.devices import Precision, autocast
-from mrtc.distributions import DiagonalGaussian
+from mrtc.devices import Precision
 from mrtc.errors import DivergenceError, MrtcError
-from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
+from mrtc.objectives import ObjectiveConfig, rate_weight
 from mrtc.progress import Progress
 from mrtc.randomness import torch_stream
 from mrtc.training import loop
 from mrtc.training.config import TrainingConfig
 from mrtc.training.engine import accelerator
 from mrtc.training.interrupts import deferred_interrupts
+from mrtc.training.stack import Stack, require_stackable
 from mrtc.training.state import TrainingState
+from mrtc.training.steps import (
+    ExampleOrder,
+    divergence,
+    is_recorded,
+    require_finite_weights,
+    set_learning_rate,
+    shown,
+)
 from mrtc.vae import VAE
 
 
@@ -76,15 +82,15 @@ def train_stacked(
             that had failed by then.
     """
     states = [TrainingState() for _ in vaes] if states is None else states
-    _require_stackable(vaes, seeds, states)
+    require_stackable(vaes, seeds, states)
     engine = accelerator(device)
     if engine.num_processes > 1:
         raise MrtcError(
             f"models are stacked in one process, and this is one of {engine.num_processes}; start "
             "it without `accelerate launch` or `torchrun`"
         )
-    stack = _Stack(vaes, states, config.learning_rate, device)
-    orders = [loop._Order(len(examples), config.batch, seed) for seed in seeds]
+    stack = Stack(vaes, states, config.learning_rate, device)
+    orders = [ExampleOrder(len(examples), config.batch, seed) for seed in seeds]
     failures: dict[int, DivergenceError] = {}
 
     def running() -> list[int]:
@@ -95,7 +101,7 @@ def train_stacked(
         for model in running():
             optimizer = stack.unstack(model)
             try:
-                loop._require_finite_weights(vaes[model], step)
+                require_finite_weights(vaes[model], step)
             except DivergenceError as error:
                 failures[model] = error
                 continue
@@ -127,16 +133,16 @@ def train_stacked(
                 for model in running():
                     if not losses[model].isfinite():
                         values = terms["objective"][model]
-                        failures[model] = loop._divergence(step, values, stack.beta[model])
+                        failures[model] = divergence(step, values, stack.beta[model])
             if not running():
                 break
             engine.backward(losses.sum())
-            loop._set_learning_rate(stack.optimizer, config.learning_rate_at(step))
+            set_learning_rate(stack.optimizer, config.learning_rate_at(step))
             stack.optimizer.step()
             stack.optimizer.zero_grad()
 
             numbers = None
-            if step % loop.STEPS_BETWEEN_RECORDS == 0 or step == config.steps - 1:
+            if is_recorded(step, config.steps):
                 numbers = _record(step, terms, {model: states[model] for model in running()})
             progress.advance(numbers=numbers)
             if asked_to_stop():
@@ -148,91 +154,6 @@ def train_stacked(
                 last_save = time.monotonic()
     save_now(config.steps)
     return [failures.get(model, state) for model, state in enumerate(states)]
-
-
-class _Stack:
-    """Models of one architecture as one: every weight has a leading axis ``model``.
-
-    Adam works on each number by itself, so one over the stack is one for each model.
-    """
-
-    def __init__(
-        self,
-        vaes: Sequence[VAE],
-        states: Sequence[TrainingState],
-        learning_rate: float,
-        device: torch.device,
-    ) -> None:
-        self._vaes = vaes
-        named = [dict(vae.to(device).train().named_parameters()) for vae in vaes]
-        self._weights = {
-            name: torch.stack([weights[name].detach() for weights in named]).requires_grad_()
-            for name in named[0]
-        }
-        self.beta = torch.tensor([[vae.betas.low] for vae in vaes], device=device)
-        """Of each model, one for its whole batch."""
-        self.optimizer = torch.optim.Adam(self._weights.values(), lr=learning_rate, fused=True)
-        if states[0].optimizer:
-            moments = _stacked_moments([state.optimizer["state"] for state in states])
-            self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
-
-    def terms(
-        self,
-        x: Float[Tensor, "model batch *event"],
-        noise: Float[Tensor, "model batch code"],
-        objective: ObjectiveConfig,
-        *,
-        population: int,
-        rate_weight: float,
-        precision: Precision,
-    ) -> dict[str, Float[Tensor, "model batch"]]:
-        """The objective's terms, each model on its own examples."""
-
-        def of_one(
-            weights: dict[str, Tensor], x: Tensor, beta: Tensor, noise: Tensor
-        ) -> dict[str, Tensor]:
-            with autocast(precision, x.device):
-                out = functional_call(self._vaes[0], weights, (x, beta, noise))
-            return objective_terms(
-                objective,
-                distortion=out.distortion,
-                posterior=DiagonalGaussian(out.mean, out.log_sigma),
-                z=out.z,
-                beta=beta,
-                population=population,
-                rate_weight=rate_weight,
-            )
-
-        return vmap(of_one)(self._weights, x, self.beta, noise)
-
-    def unstack(self, model: int) -> dict[str, Any]:
-        """Puts its weights into a model, and returns the state of an optimiser of its own."""
-        with torch.no_grad():
-            for name, weight in self._vaes[model].named_parameters():
-                weight.copy_(self._weights[name][model])
-        whole = self.optimizer.state_dict()
-        # Cloned, since a saved view of the stack would be saved with all of the stack.
-        moments = {
-            weight: {
-                name: value.clone() if name == "step" else value[model].clone()
-                for name, value in values.items()
-            }
-            for weight, values in whole["state"].items()
-        }
-        return whole | {"state": moments}
-
-
-def _stacked_moments(states: list[dict[int, dict[str, Tensor]]]) -> dict[int, dict[str, Tensor]]:
-    """The optimiser's state of all models; the steps that Adam counts are one number for all."""
-    return {
-        weight: {
-            name: value.clone()
-            if name == "step"
-            else torch.stack([state[weight][name] for state in states])
-            for name, value in values.items()
-        }
-        for weight, values in states[0].items()
-    }
 
 
 def _noise(
@@ -250,11 +171,8 @@ def _record(
     means = torch.stack([term.detach().mean(1) for term in terms.values()], 1).tolist()
     for model, state in states.items():
         state.history.append({"step": step} | dict(zip(terms, means[model], strict=True)))
-    return {
-        short: fmean(state.history[-1][name] for state in states.values())
-        for name, short in loop.SHOWN.items()
-        if name in terms
-    }
+    last = [state.history[-1] for state in states.values()]
+    return shown({name: fmean(entry[name] for entry in last) for name in terms})
 
 
 def _interrupt(failures: dict[int, DivergenceError]) -> KeyboardInterrupt:
@@ -262,41 +180,3 @@ def _interrupt(failures: dict[int, DivergenceError]) -> KeyboardInterrupt:
     for model, error in failures.items():
         interrupt.add_note(f"model {model} had failed: {error}")
     return interrupt
-
-
-def _require_stackable(
-    vaes: Sequence[VAE], seeds: Sequence[int], states: Sequence[TrainingState]
-) -> None:
-    if not len(vaes) == len(seeds) == len(states) or not vaes:
-        raise ValueError(
-            f"stacked training needs a seed and a state for each model, got {len(vaes)} models, "
-            f"{len(seeds)} seeds and {len(states)} states"
-        )
-    ranges = [str(vae.betas) for vae in vaes if not vae.betas.is_single]
-    if ranges:
-        raise ValueError(
-            f"stacked training is for baselines, got models for betas in {', '.join(ranges)}; "
-            "train a multi-rate model by `train`"
-        )
-    buffers = sorted({name for vae in vaes for name, _ in vae.named_buffers()})
-    if buffers:
-        raise ValueError(
-            "stacked training carries no buffers, such as the running means of BatchNorm, got "
-            f"{', '.join(buffers[:3])}; train these models by `train`"
-        )
-    for index, vae in enumerate(vaes):
-        if _architecture(vae) != _architecture(vaes[0]):
-            raise ValueError(
-                f"stacked training needs models of one architecture, and model {index} is not of "
-                "that of model 0; group them by architecture"
-            )
-    steps = [state.step for state in states]
-    if len(set(steps)) > 1:
-        raise ValueError(
-            f"stacked training needs models at one step, got steps {steps}; group them by step"
-        )
-
-
-def _architecture(vae: VAE) -> tuple[object, ...]:
-    shapes = [(name, weight.shape, weight.dtype) for name, weight in vae.named_parameters()]
-    return str(vae), vae.codes, vae.likelihood, shapes

@@ -21,7 +21,7 @@ import torch
 
 from mrtc.architectures import MLPConfig
 from mrtc.errors import MrtcError
-from mrtc.experiments import ray_cluster
+from mrtc.experiments import ray_cluster, ray_connection
 from mrtc.experiments.execute import one_after_another
 from mrtc.experiments.grid import baseline_tasks
 from mrtc.experiments.presets import preset
@@ -31,7 +31,7 @@ from mrtc.experiments.tasks import Outcome, Protocol, Task
 from mrtc.results import read
 from mrtc.training import Checkpoint, TrainingConfig
 
-os.environ.update(ray_cluster.SILENCE)  # Ray reads it when it is imported
+os.environ.update(ray_connection.SILENCE)  # Ray reads it when it is imported
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 
@@ -70,7 +70,7 @@ def is_there(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-def wait_until(holds, seconds: float = 40.0) -> None:
+def wait_until(holds, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come about"
@@ -91,7 +91,17 @@ def cluster(client_port: int) -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        head = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": client_port}
+        # A client's server may start slowly on a busy machine; Ray gives it half a minute.
+        patch.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "300")
+        # Ray looks five times, every three seconds, before it calls a node dead. One that is slow
+        # still has ten seconds to answer each time.
+        looks = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}
+        head = {
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "ray_client_server_port": client_port,
+            "_system_config": looks,
+        }
         cluster = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(2):
             cluster.add_node(num_cpus=1)
@@ -320,7 +330,7 @@ def test_without_a_cluster_one_is_started_and_shut_down(
         assert not ray.is_initialized()
         assert signal.getsignal(signal.SIGTERM) is handler
         ours = [p for p in psutil.process_iter() if str(folder) in " ".join(command(p))]
-        _, alive = psutil.wait_procs(ours, timeout=10)
+        _, alive = psutil.wait_procs(ours, timeout=60)
         assert not alive
         assert capfd.readouterr() == ("", "")
     finally:
@@ -354,7 +364,7 @@ def test_something_else_at_an_address_is_an_error_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By itself, ``ray.init`` would try for minutes, or end this process."""
-    monkeypatch.setattr(ray_cluster, "SECONDS_TO_CONNECT", 3.0)
+    monkeypatch.setattr(ray_connection, "SECONDS_TO_CONNECT", 3.0)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()

@@ -120,17 +120,6 @@ def test_training_lowers_the_objective() -> None:
     assert state.history[-1]["distortion"] < 0.7 * constant
 
 
-def test_every_epoch_shows_every_example_once() -> None:
-    from mrtc.training.loop import _Order
-
-    order = _Order(10, 3, seed=0)
-    epochs = [torch.cat([order.batch_at(3 * e + i) for i in range(3)]) for e in range(2)]
-    assert all(len(set(epoch.tolist())) == 9 for epoch in epochs)
-    assert not torch.equal(*epochs)
-    with pytest.raises(ValueError, match="a batch of 11 needs as many examples, got 10"):
-        _Order(10, 11, seed=0)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_saves_and_stops(number: signal.Signals) -> None:
     vae = small_vae()

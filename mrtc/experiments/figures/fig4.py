@@ -8,10 +8,13 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float64
 
 from mrtc.architectures import (
+    LinearConfig,
     LinearDecoder,
     LinearEncoder,
+    LinearGates,
     LinearOptimum,
     linear_rate_distortion,
     read_parameters,
@@ -20,7 +23,7 @@ from mrtc.experiments.data import Dataset, load_data
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.figures.published import FIG4_BASELINES, FIG4_MULTIRATE
 from mrtc.experiments.figures.sets import train_sets
-from mrtc.experiments.grid import baseline_tasks, multirate_tasks
+from mrtc.experiments.grid import baseline_tasks, is_done, multirate_tasks
 from mrtc.experiments.presets import baseline, preset
 from mrtc.experiments.run import load_vae
 from mrtc.files import write_atomically
@@ -35,7 +38,10 @@ QUICK_LEARNING_RATES = (1e-2, 5e-3, 2e-3)
 LEARNING_RATES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 """Of the paper. Each kind of run gets its own, by the ELBO at beta 1."""
 
-GATES = {"exact": "multi-rate, exact gates", "paper": "multi-rate, gates of the paper"}
+GATES: dict[LinearGates, str] = {
+    "exact": "multi-rate, exact gates",
+    "paper": "multi-rate, gates of the paper",
+}
 
 
 def draw(options: FigureOptions) -> list[Path]:
@@ -53,7 +59,7 @@ def draw(options: FigureOptions) -> list[Path]:
     common: Any = {"seeds": range(options.seeds), "protocol": protocol}
     ours = {
         f"multirate-{gates}": (
-            replace(config, model=replace(config.model, gates=gates)),
+            replace(config, model=LinearConfig(config.model.codes, gates)),
             partial(
                 multirate_tasks,
                 **common,
@@ -64,7 +70,7 @@ def draw(options: FigureOptions) -> list[Path]:
         for gates in GATES
     }
     theirs = (baseline(config, 1.0), partial(baseline_tasks, **common, betas=BETAS.tolist()))
-    train_sets(
+    trained = train_sets(
         config,
         {**ours, "baselines": theirs},
         options,
@@ -77,19 +83,20 @@ def draw(options: FigureOptions) -> list[Path]:
     )
     mean, covariance = _moments(train)
     optimum = LinearOptimum.of(covariance, config.model.codes)
-    labels = {f"multirate-{gates}": label for gates, label in GATES.items()} | {"beta": "baselines"}
+    labels: dict[str, str] = {f"multirate-{gates}": label for gates, label in GATES.items()}
     tables = [
-        _measured(path, label, mean, covariance, optimum)
-        for start, label in labels.items()
-        for path in sorted((options.folder / "runs").glob(f"{start}*-seed*.pt"))
+        _measured(task.checkpoint, labels.get(name, name), mean, covariance, optimum)
+        for name, part in trained.items()
+        for task in part.tasks
+        if is_done(task)
     ]
     table = pd.concat(tables, ignore_index=True)
-    write_atomically(
-        options.folder / "fig4.csv", table.to_csv(index=False, float_format="%.6g").encode()
-    )
-    write_atomically(
-        options.folder / "fig4.md", _page(table, train, config.training.steps).encode()
-    )
+    texts = {
+        "fig4.csv": table.to_csv(index=False, float_format="%.6g"),
+        "fig4.md": _page(table, train, config.training.steps),
+    }
+    for name, text in texts.items():
+        write_atomically(options.folder / name, text.encode())
     figure = linear_curves(
         {str(label): part for label, part in table.groupby("runs", sort=False)},
         optimum.rate(np.geomspace(0.005, 20, 400)),
@@ -105,18 +112,21 @@ def draw(options: FigureOptions) -> list[Path]:
     return [picture, *(options.folder / name for name in texts)]
 
 
-def _moments(examples: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of all examples, in float64."""
-    total, products = 0.0, 0.0
-    for index in torch.arange(len(examples)).split(10_000):
-        x = examples.images(index).flatten(1).double().numpy()
-        total, products = total + x.sum(0), products + x.T @ x
-    mean = total / len(examples)
-    return mean, products / len(examples) - np.outer(mean, mean)
+def _moments(
+    examples: Dataset,
+) -> tuple[Float64[np.ndarray, " pixel"], Float64[np.ndarray, "pixel pixel"]]:
+    """Mean and covariance of all examples."""
+    everything = torch.arange(len(examples))
+    x = examples.images(everything).flatten(1).double().numpy()
+    return x.mean(0), np.cov(x, rowvar=False, bias=True)
 
 
 def _measured(
-    path: Path, label: str, mean: np.ndarray, covariance: np.ndarray, optimum: LinearOptimum
+    path: Path,
+    label: str,
+    mean: Float64[np.ndarray, " pixel"],
+    covariance: Float64[np.ndarray, "pixel pixel"],
+    optimum: LinearOptimum,
 ) -> pd.DataFrame:
     """Rate and distortion of one run at its betas, beside the best ones."""
     vae, config, _ = load_vae(path)

@@ -34,7 +34,7 @@ def draw(options: FigureOptions) -> list[Path]:
     dense = np.geomspace(0.1, 10, 25).tolist()  # those of the baselines among them
     protocol = replace(options.protocol, metrics=("total_correlation",))
     common: Any = {"seeds": range(options.seeds), "protocol": protocol}
-    runs = train_sets(
+    trained = train_sets(
         config,
         {
             "multirate": (config, partial(multirate_tasks, **common, betas=dense)),
@@ -43,9 +43,10 @@ def draw(options: FigureOptions) -> list[Path]:
         options,
         protocol,
     )
-    written = write(compare_runs(runs["multirate"], runs["baselines"]), options.folder)
+    multirate, baselines = trained["multirate"].runs, trained["baselines"].runs
+    written = write(compare_runs(multirate, baselines), options.folder)
     picture = options.folder / "fig8-mig.png"
-    sets = {"multi-rate": runs["multirate"], "baselines": runs["baselines"]}
+    sets = {"multi-rate": multirate, "baselines": baselines}
     published = {
         "multi-rate, published": (FIG8_MULTIRATE.beta, FIG8_MULTIRATE.mean, FIG8_MULTIRATE.half),
         "baselines, published": (FIG8_BASELINES.beta, FIG8_BASELINES.mean, FIG8_BASELINES.half),

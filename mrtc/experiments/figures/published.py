@@ -30,7 +30,7 @@ class Cost(NamedTuple):
     """Of a whole rate-distortion curve."""
 
     parameters: int
-    seconds: int
+    seconds: float
 
 
 def _curve(beta: Float64[np.ndarray, " beta"], *points: tuple[float, float]) -> Curve:

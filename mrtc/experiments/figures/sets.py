@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mrtc.errors import MrtcError
 from mrtc.experiments.baselines import choose_learning_rate
@@ -15,13 +16,21 @@ MakeTasks = Callable[[RunConfig, Path], list[Task]]
 """From the configuration, with its learning rate, and the folder of the runs."""
 
 
+class Trained(NamedTuple):
+    """A set of runs."""
+
+    runs: RunSet
+    tasks: list[Task]
+    """What was to be done; those that failed have no files."""
+
+
 def train_sets(
     config: RunConfig,
     sets: Mapping[str, tuple[RunConfig, MakeTasks]],
     options: FigureOptions,
     protocol: Protocol,
     learning_rates: Sequence[float] = (),
-) -> dict[str, RunSet]:
+) -> dict[str, Trained]:
     """Trains and evaluates sets of runs; what is there already is not done again.
 
     Args:
@@ -49,9 +58,9 @@ def train_sets(
             tasks[name] = make(chosen, folder)
         together = [task for some in tasks.values() for task in some]
         failures = perform_all(together, options.executor, title="runs", quiet=options.quiet)
-        found = {name: _collected(some, failures) for name, some in tasks.items()}
-    for name, runs in found.items():
-        write_runs(options.folder / f"{name}.h5", runs)
+        found = {name: Trained(_collected(some, failures), some) for name, some in tasks.items()}
+    for name, trained in found.items():
+        write_runs(options.folder / f"{name}.h5", trained.runs)
     return found
 
 

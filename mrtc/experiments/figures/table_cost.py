@@ -14,7 +14,7 @@ from mrtc.devices import resolve_device, resolve_precision
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import load_data
 from mrtc.experiments.figures.options import FigureOptions
-from mrtc.experiments.figures.published import FIG1_COST
+from mrtc.experiments.figures.published import FIG1_COST, Cost
 from mrtc.experiments.presets import baseline, preset
 from mrtc.experiments.run import build_vae
 from mrtc.files import write_atomically
@@ -88,20 +88,30 @@ def _timer(config: RunConfig, options: FigureOptions, device: torch.device) -> C
 def _table(
     config: RunConfig, kinds: dict[str, RunConfig], seconds: dict[str, list[float]]
 ) -> pd.DataFrame:
-    rows = []
-    for name, kind in kinds.items():
-        parameters = sum(weight.numel() for weight in build_vae(kind).parameters())
-        total = median(seconds[name]) * config.training.steps
-        rows.append({"what": name, "parameters": parameters, "seconds": total})
-    eight = {key: rows[0][key] * BASELINES for key in ("parameters", "seconds")}
-    rows.insert(1, {"what": f"{BASELINES} baselines", **eight})
-    published = [FIG1_COST[str(row["what"])] for row in rows]
-    return pd.DataFrame(rows).assign(
-        parameters_ratio=[row["parameters"] / rows[0]["parameters"] for row in rows],
-        seconds_ratio=[row["seconds"] / rows[0]["seconds"] for row in rows],
-        published_parameters=[cost.parameters for cost in published],
-        published_seconds=[cost.seconds for cost in published],
-        published_seconds_ratio=[cost.seconds / published[0].seconds for cost in published],
+    costs = {
+        name: Cost(
+            sum(weight.numel() for weight in build_vae(kind).parameters()),
+            median(seconds[name]) * config.training.steps,
+        )
+        for name, kind in kinds.items()
+    }
+    one = costs["one baseline"]
+    costs[f"{BASELINES} baselines"] = Cost(BASELINES * one.parameters, BASELINES * one.seconds)
+    return pd.DataFrame(
+        [
+            {
+                "what": name,
+                "parameters": costs[name].parameters,
+                "seconds": costs[name].seconds,
+                "parameters / baseline's": costs[name].parameters / one.parameters,
+                "seconds / baseline's": costs[name].seconds / one.seconds,
+                "published parameters": published.parameters,
+                "published seconds": published.seconds,
+                "published seconds / baseline's": published.seconds
+                / FIG1_COST["one baseline"].seconds,
+            }
+            for name, published in FIG1_COST.items()
+        ]
     )
 
 
