@@ -1,5 +1,6 @@
 """Where and in which precision the networks run."""
 
+import os
 from typing import Literal
 
 import torch
@@ -12,11 +13,15 @@ Precision = Literal["auto", "fp32", "bf16"]
 def resolve_device(name: torch.device | str) -> torch.device:
     """The device of that name; ``"auto"`` is the GPU where there is one.
 
+    Of several processes that ``torchrun`` or ``accelerate launch`` started, each has its own GPU.
+
     Raises:
         MrtcError: If the device is unknown, or not there.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if str(name) == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -26,6 +31,17 @@ def resolve_device(name: torch.device | str) -> torch.device:
             f"the device {name!r} cannot be used here: {reason}; choose cpu, cuda or auto"
         ) from None
     return device
+
+
+def is_first_process() -> bool:
+    """Whether this is the first, or the only one, of the processes that train together."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def leave_processes() -> None:
+    """Says goodbye to the other processes, if there are any; torch warns where that is left out."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mrtc.devices import autocast, resolve_device, resolve_precision
+from mrtc.devices import autocast, is_first_process, resolve_device, resolve_precision
 from mrtc.errors import MrtcError
 
 CPU = torch.device("cpu")
@@ -14,6 +14,23 @@ def test_devices_have_names() -> None:
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(MrtcError, match="choose cpu, cuda or auto"):
         resolve_device("abacus")
+
+
+def test_each_of_several_processes_has_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)  # there may be no GPU here
+    assert resolve_device("cuda") == torch.device("cuda")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert resolve_device("cuda") == torch.device("cuda:3")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    assert resolve_device("cpu") == CPU
+
+
+def test_the_first_of_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    assert is_first_process()
+    for rank, expected in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        assert is_first_process() == expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -50,9 +50,11 @@ def train(
 ) -> None:
     """Train one model and write its checkpoint.
 
-    Example: `mrtc train dsprites --objective tcvae --out ckpt.pt`
+    Example: `mrtc train dsprites --objective tcvae --out ckpt.pt`; on two GPUs: `torchrun
+    --nproc-per-node 2 --no-python mrtc train dsprites --preset paper --out ckpt.pt`
     """
     from mrtc.cli.training_options import build_config
+    from mrtc.devices import is_first_process, leave_processes
     from mrtc.experiments import run
 
     config = build_config(
@@ -88,6 +90,9 @@ def train(
         tensorboard=tensorboard,
         quiet=quiet,
     )
+    leave_processes()
+    if not is_first_process():
+        return
     last = checkpoint.state.history[-1]
     typer.echo(
         f"{out}: {checkpoint.state.step} steps, last minibatch: distortion "

@@ -53,7 +53,7 @@ class BinarizedMNIST:
         ICML 2008 (the binarisation).
     """
 
-    SHAPE: ClassVar[tuple[int, int, int]] = (1, 28, 28)
+    image_shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
 
     packed: UInt8[Tensor, "example 98"] = field(repr=False)
     """The images in the order of the file, eight pixels a byte as by ``np.packbits``."""
@@ -75,7 +75,7 @@ class BinarizedMNIST:
 
     def images(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 28 28"]:
         """Images at some positions, in {0, 1}, on the device of the data set."""
-        return unpack(self.packed[index.to(self.packed.device)]).reshape(-1, *self.SHAPE)
+        return unpack(self.packed[index.to(self.packed.device)]).reshape(-1, *self.image_shape)
 
 
 def load(path: Path | None = None, part: Part = "train", *, quiet: bool = False) -> BinarizedMNIST:

@@ -48,7 +48,7 @@ DATASETS = {
         "70,000 binary images of 28 x 28, Larochelle and Murray's fixed binarisation; downloaded, "
         "or --data FOLDER",
         binarized_mnist.load,
-        BinarizedMNIST.SHAPE,
+        BinarizedMNIST.image_shape,
         parts=("train", "valid", "test"),
     ),
 }

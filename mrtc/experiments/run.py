@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from mrtc.architectures import build_networks
-from mrtc.devices import Precision, resolve_device, resolve_precision
+from mrtc.devices import Precision, is_first_process, resolve_device, resolve_precision
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_data
@@ -31,6 +31,9 @@ def run(
     quiet: bool = False,
 ) -> Checkpoint:
     """Trains one model and writes its checkpoint, also every minute on the way.
+
+    Several processes, started by ``torchrun`` or ``accelerate launch``, share every batch and train
+    as one would; the first of them writes.
 
     Args:
         config: The run; its ``precision`` and ``source`` are filled in here.
@@ -64,7 +67,7 @@ def run(
     def save(state: TrainingState) -> None:
         Checkpoint(config.to_json(), vae.state_dict(), state).save(out)
 
-    with _recorder(tensorboard) as record:
+    with _recorder(tensorboard if is_first_process() else None) as record:
         state = train(
             vae,
             examples,

@@ -36,7 +36,7 @@ from mrtc.plots.sets import (
 )
 from mrtc.plots.theme import MARKERS, beta_axis, new_figure, points_well_apart, theme
 from mrtc.results import RunSet
-from mrtc.results.runs import SAME
+from mrtc.results.sameness import SAME
 from mrtc.statistics import mean_interval
 
 __all__ = ["differences", "over_beta", "rate_distortion_of", "slope_picture", "title_of"]

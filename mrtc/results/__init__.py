@@ -2,8 +2,9 @@
 
 from mrtc.results.header import Header
 from mrtc.results.reader import Moments, Results, read
-from mrtc.results.runs import RunSet, collect, kind_of, require_comparable
+from mrtc.results.runs import RunSet, collect, require_comparable
 from mrtc.results.runs_file import is_runs_file, read_runs, write_runs
+from mrtc.results.sameness import kind_of
 from mrtc.results.schema import VARIABLES, Variable
 from mrtc.results.scores import ScoreRecord, ScoreSeries
 from mrtc.results.writer import Writer, open_writer, reopen

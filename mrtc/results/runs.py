@@ -2,23 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mrtc.errors import ResultsError
 from mrtc.results.reader import Results
+from mrtc.results.sameness import (
+    Kind,
+    distinct_betas,
+    evaluation_of,
+    kind_of,
+    listed,
+    positions,
+    require_same,
+    shared_config,
+)
 from mrtc.results.schema import VARIABLES, Variable
-from mrtc.trees import differing, flat
-
-Kind = Literal["multi-rate", "baselines"]
-
-OF_ONE_RUN = ("seed", "betas.low", "betas.high")
-"""Entries of a configuration in which the runs of one set differ; all others are equal."""
-
-SAME = 1e-6
-"""Betas are the same if their logarithms differ by less: they are written with few digits."""
+from mrtc.trees import differing
 
 COST = ("steps", "examples", "seconds", "parameters")
 """What is counted of a run."""
@@ -72,7 +74,7 @@ class RunSet:
         Raises:
             ResultsError: If a beta is missing; the message names it.
         """
-        position = _positions(self.beta, beta)
+        position = positions(self.beta, beta)
         if (position < 0).any():
             missing = ", ".join(f"{value:.6g}" for value in beta[position < 0])
             raise ResultsError(
@@ -124,7 +126,7 @@ def collect(
     failures = dict(failures or {})
     runs = [(_seed(run), run) for run in results]
     seeds = np.unique([seed for seed, _ in runs] + [seed for seed, _ in failures])
-    beta = _distinct([*(b for run in results for b in run.beta), *(b for _, b in failures)])
+    beta = distinct_betas([*(b for run in results for b in run.beta), *(b for _, b in failures)])
     _require_once(runs, kind)
 
     variables = {
@@ -140,7 +142,7 @@ def collect(
     columns = len(beta) if kind == "baselines" else 1
     cost = {name: np.full((len(seeds), columns), np.nan) for name in COST}
     for seed, run in runs:
-        row, column = int(np.searchsorted(seeds, seed)), _positions(beta, run.beta)
+        row, column = int(np.searchsorted(seeds, seed)), positions(beta, run.beta)
         for name in names:
             values[name][row, column] = _all(run)[name]
         for name in COST:
@@ -151,8 +153,8 @@ def collect(
         kind,
         beta,
         seeds.astype(np.int64),
-        _shared(first),
-        {name: value for name, value in first.header.parameters.items() if name != "precision"},
+        shared_config(first),
+        evaluation_of(first),
         first.header.source,
         first.header.num_codes,
         first.factors,
@@ -161,98 +163,6 @@ def collect(
         cost,
         failures,
     )
-
-
-def kind_of(results: Results) -> Kind:
-    """Whether these are of a multi-rate model or of a baseline.
-
-    Raises:
-        ResultsError: If they are of no training run of mrtc.
-    """
-    betas = results.config.get("betas")
-    if not isinstance(betas, Mapping):
-        raise ResultsError(
-            f"{results.path} does not say which run it is of; give results of `mrtc eval-mig` or "
-            "`mrtc eval`"
-        )
-    return "baselines" if betas["low"] == betas["high"] else "multi-rate"
-
-
-def require_same(one: Results, two: Results) -> None:
-    """Checks that two evaluations differ in nothing but the runs' seeds and baselines' betas.
-
-    Raises:
-        ResultsError: The message names what differs.
-    """
-    found = differing(_shared(one), _shared(two))
-    found |= differing(_evaluation(one), _evaluation(two))
-    if kind_of(one) == "multi-rate" and not found:
-        mine, theirs = one.beta, two.beta
-        if len(mine) != len(theirs) or not np.allclose(mine, theirs, rtol=1e-6, atol=0):
-            found["betas"] = (_brief(mine), _brief(theirs))
-    if found:
-        raise ResultsError(
-            f"{one.path} and {two.path} cannot be put together: {_listed(found)}. Give results of "
-            "runs that differ in seed and beta only, evaluated alike"
-        )
-
-
-NOT_COMPARED = ("preset", "source", "precision", "model.gated", "model.gates", "model.gate_init")
-"""Entries of a configuration that may differ between kinds of runs: what they are compared in."""
-
-REQUIRED = ("dataset", "likelihood", "objective.name", "model.kind", "model.codes")
-"""Entries without which two kinds of runs measure different things."""
-
-
-def require_comparable(one: RunSet, two: RunSet) -> list[str]:
-    """Checks that two sets measure the same thing.
-
-    Returns:
-        In which other entries of their configurations, such as the budget, they differ: in words.
-
-    Raises:
-        ResultsError: If likelihood, data, objective, architecture, latent size or evaluation
-            differ; the message names what does.
-    """
-    differ = differing(one.config, two.config)
-    found = {name: values for name, values in differ.items() if name in REQUIRED}
-    found |= differing(
-        {**one.parameters, "data": one.source}, {**two.parameters, "data": two.source}
-    )
-    if found:
-        raise ResultsError(
-            f"the {one.kind} and the {two.kind} results cannot be compared: {_listed(found)}. Give "
-            "results of the same data, likelihood, objective and architecture, evaluated alike"
-        )
-    by_kind = ("betas", "objective.groups")  # what a baseline has none of
-    return [
-        f"{name}: {mine} ({one.kind}), {theirs} ({two.kind})"
-        for name, (mine, theirs) in differ.items()
-        if name not in NOT_COMPARED and not name.startswith(by_kind)
-    ]
-
-
-def _listed(found: Mapping[str, tuple[Any, Any]]) -> str:
-    return "; ".join(f"{name}: {mine} and {theirs}" for name, (mine, theirs) in found.items())
-
-
-def _evaluation(results: Results) -> dict[str, Any]:
-    """How it was evaluated, and on what; the precision of the encoder may differ."""
-    header = results.header
-    parameters = {name: value for name, value in header.parameters.items() if name != "precision"}
-    return parameters | {
-        "data": header.source,
-        "codes": header.num_codes,
-        "factors": header.factors,
-        "seed of the evaluation": header.seed,
-    }
-
-
-def _shared(results: Results) -> dict[str, Any]:
-    config = flat(results.config)
-    multirate = kind_of(results) == "multi-rate"
-    left_out = OF_ONE_RUN[:1] if multirate else OF_ONE_RUN
-    return {name: value for name, value in config.items() if name not in left_out}
 
 
 def _seed(results: Results) -> int:
@@ -283,22 +193,34 @@ def _require_once(runs: Sequence[tuple[int, Results]], kind: Kind) -> None:
         seen[key] = run
 
 
-def _distinct(betas: Sequence[float]) -> Float[np.ndarray, " beta"]:
-    """In order, each once; last digits do not count."""
-    ordered = np.sort(np.array(betas, np.float64))
-    is_new = np.diff(np.log(ordered), prepend=-np.inf) > SAME
-    distinct: Float[np.ndarray, " beta"] = ordered[is_new]
-    return distinct
+NOT_COMPARED = ("preset", "source", "precision", "model.gated", "model.gates", "model.gate_init")
+"""Entries of a configuration that may differ between kinds of runs: what they are compared in."""
+
+REQUIRED = ("dataset", "likelihood", "objective.name", "model.kind", "model.codes")
+"""Entries without which two kinds of runs measure different things."""
 
 
-def _positions(
-    beta: Float[np.ndarray, " beta"], wanted: Float[np.ndarray, " wanted"]
-) -> Int[np.ndarray, " wanted"]:
-    """Where in ``beta`` each wanted one stands, -1 if nowhere; last digits do not count."""
-    distance = np.abs(np.log(wanted[:, None] / beta))
-    nearest = distance.argmin(1)
-    return np.where(distance.min(1) < SAME, nearest, -1)
+def require_comparable(one: RunSet, two: RunSet) -> list[str]:
+    """Checks that two sets measure the same thing.
 
+    Returns:
+        In which other entries of their configurations, such as the budget, they differ: in words.
 
-def _brief(beta: Float[np.ndarray, " beta"]) -> str:
-    return f"{beta[0]:g} to {beta[-1]:g} ({len(beta)})"
+    Raises:
+        ResultsError: If likelihood, data, objective, architecture, latent size or evaluation
+            differ; the message names what does.
+    """
+    differ = differing(one.config, two.config)
+    found = {name: values for name, values in differ.items() if name in REQUIRED}
+    found |= differing(one.parameters, two.parameters)
+    if found:
+        raise ResultsError(
+            f"the {one.kind} and the {two.kind} results cannot be compared: {listed(found)}. Give "
+            "results of the same data, likelihood, objective and architecture, evaluated alike"
+        )
+    by_kind = ("betas", "objective.groups")  # what a baseline has none of
+    return [
+        f"{name}: {mine} ({one.kind}), {theirs} ({two.kind})"
+        for name, (mine, theirs) in differ.items()
+        if name not in NOT_COMPARED and not name.startswith(by_kind)
+    ]

@@ -76,7 +76,7 @@ def test_images_are_in_the_order_of_the_index():
     data = BinarizedMNIST(packed, "test")
     images = data.images(torch.tensor([3, 0, 3]))
     assert images.dtype == torch.float32
-    assert images.shape == (3, *BinarizedMNIST.SHAPE)
+    assert images.shape == (3, *BinarizedMNIST.image_shape)
     np.testing.assert_array_equal(images, PIXELS[[3, 0, 3]].reshape(3, 1, 28, 28))
     assert data.images(torch.empty(0, dtype=torch.int64)).shape == (0, 1, 28, 28)
 

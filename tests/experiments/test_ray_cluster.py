@@ -4,11 +4,9 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,17 +19,18 @@ import torch
 
 from mrtc.architectures import MLPConfig
 from mrtc.errors import MrtcError
-from mrtc.experiments import ray_cluster, ray_connection
+from mrtc.experiments import ray_cluster
 from mrtc.experiments.execute import one_after_another
 from mrtc.experiments.grid import baseline_tasks
 from mrtc.experiments.presets import preset
 from mrtc.experiments.ray_cluster import on_ray
+from mrtc.experiments.ray_connection import SILENCE
 from mrtc.experiments.run import read_config
 from mrtc.experiments.tasks import Outcome, Protocol, Task
 from mrtc.results import read
 from mrtc.training import Checkpoint, TrainingConfig
 
-os.environ.update(ray_connection.SILENCE)  # Ray reads it when it is imported
+os.environ.update(SILENCE)  # Ray reads it when it is imported
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 
@@ -344,66 +343,10 @@ def command(process: psutil.Process) -> list[str]:
         return []
 
 
-@pytest.mark.parametrize(
-    ("address", "seen"),
-    [
-        ("127.0.0.1:1", "refused"),
-        ("ray://127.0.0.1:1", "refused"),
-        ("nonsense", "no HOST:PORT"),
-        ("here:there", "Port"),
-    ],
-)
-def test_a_dead_address_is_an_error_at_once(tmp_path: Path, address: str, seen: str) -> None:
-    start = time.monotonic()
-    with pytest.raises(MrtcError, match=rf"no Ray cluster answers at {address}: .*{seen}"):
-        next(on_ray(grid(tmp_path, [1.0]), address=address))
-    assert time.monotonic() - start < 10
-
-
-def test_something_else_at_an_address_is_an_error_in_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By itself, ``ray.init`` would try for minutes, or end this process."""
-    monkeypatch.setattr(ray_connection, "SECONDS_TO_CONNECT", 3.0)
-    with socket.socket() as mute:
-        mute.bind(("127.0.0.1", 0))
-        mute.listen()
-        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{mute.getsockname()[1]}")
-        with pytest.raises(MrtcError, match="not as Ray does within 3 seconds"):
-            next(on_ray(grid(tmp_path, [1.0]), address="auto"))
-
-
-def test_what_keeps_ray_from_connecting_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As when something else listens where a client's port is said to be."""
-
-    def init(address: str, **_: object) -> None:
-        warnings.warn("Ray Client connection timed out", stacklevel=1)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise ConnectionError(f"nothing at {address}")
-
-    monkeypatch.setattr(ray, "init", init)
-    handler = signal.getsignal(signal.SIGTERM)
-    with socket.socket() as mute:
-        mute.bind(("127.0.0.1", 0))
-        mute.listen()
-        address = f"ray://127.0.0.1:{mute.getsockname()[1]}"
-        with pytest.raises(MrtcError, match=f"ConnectionError: nothing at {address}"):
-            next(on_ray(grid(tmp_path, [1.0]), address=address))
-    assert signal.getsignal(signal.SIGTERM) is handler
-
-
 @pytest.mark.parametrize(("cpus", "gpus"), [(0.0, 0.0), (-1.0, 0.0), (1.0, -1.0), (1.0, 1.5)])
 def test_shares_that_ray_does_not_know_are_refused(cpus: float, gpus: float) -> None:
     with pytest.raises(MrtcError, match="a run cannot have"):
         ray_cluster._require_room(ray, ray_cluster._Need(cpus, gpus))
-
-
-def test_ray_may_be_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MrtcError, match=r"pip install 'mrtc\[ray\]'"):
-        next(on_ray(grid(tmp_path, [1.0])))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mrtc.errors import OutputError
 from mrtc.plots import mig, save
-from mrtc.plots.theme import beta_limits, log_ticks, new_figure, theme
+from mrtc.plots.theme import beta_limits, log_ticks, new_figure, points_well_apart, theme
 
 from .conftest import MakeResults
 
@@ -89,3 +89,14 @@ def test_one_beta_stands_in_the_middle() -> None:
 
     assert low < 4 < high
     assert np.sqrt(low * high) == pytest.approx(4)
+
+
+def test_points_to_annotate_are_an_eighth_of_the_curve_apart() -> None:
+    """18 on a line, whatever the units of its axes: every third, but none close to the last."""
+    x = np.arange(18.0)
+    for y in (np.zeros(18), 1e6 - 1e4 * x):
+        assert points_well_apart(x, y) == [0, 3, 6, 9, 12, 17]
+    failed = np.where(x == 3, np.nan, x)
+    assert points_well_apart(x, failed) == [0, 4, 7, 10, 13, 17]
+    assert points_well_apart(x[:1], x[:1]) == [0]
+    assert points_well_apart(x * np.nan, x) == []
