@@ -96,6 +96,7 @@ def choose_learning_rate(
     executor: Executor,
     *,
     name: str = "baselines",
+    part: str | None = None,
     quiet: bool = False,
 ) -> RunConfig:
     """The run with the learning rate of the best ELBO at beta 1.
@@ -104,10 +105,11 @@ def choose_learning_rate(
         at_one: The run that is trained with each, a baseline at beta 1 or a multi-rate run.
         folder: Where the runs are kept.
         learning_rates: To choose from.
-        protocol: How they are trained; evaluated they are on the validation part, where there is
-            one, or else on what ``protocol`` says.
+        protocol: How they are trained and evaluated, but for the part of the data.
         executor: Where they are performed.
         name: Of the kind of runs, in the names of files.
+        part: Of the data that they are judged on: the validation part, if left out, where there is
+            one, or else the whole.
         quiet: Show no progress.
 
     Raises:
@@ -116,15 +118,15 @@ def choose_learning_rate(
     References:
         Bae et al., ICLR 2023, appendix C: one learning rate for all betas, chosen at beta 1.
     """
-    if "valid" in DATASETS[at_one.dataset].parts:
-        protocol = replace(protocol, part="valid")
+    if part is None and "valid" in DATASETS[at_one.dataset].parts:
+        part = "valid"
     tasks = {
         rate: Task(
             f"{name}-lr{rate:g}",
             folder,
             replace(at_one, training=replace(at_one.training, learning_rate=rate)),
             (1.0,),
-            replace(protocol, metrics=()),
+            replace(protocol, metrics=(), part=part),
         )
         for rate in learning_rates
     }

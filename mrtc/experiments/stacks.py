@@ -2,41 +2,50 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from mrtc.devices import resolve_device, resolve_precision
 from mrtc.errors import DivergenceError, MrtcError
 from mrtc.experiments.data import load_data
+from mrtc.experiments.execute import one_after_another
 from mrtc.experiments.run import build_vae, require_same_run
 from mrtc.experiments.tasks import Outcome, Task, evaluate_task, reason_of
+from mrtc.rates import BetaRange
 from mrtc.training import Checkpoint, TrainingState, train_stacked
 
 
 def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Iterator[Outcome]:
     """Trains up to ``size`` baselines together, then evaluates each.
 
-    Checkpoints are those of separate runs, so either way of training resumes the other. Runs are
-    stacked with those that have come as far.
+    Checkpoints are those of separate runs, so either way of training resumes the other. Stacked are
+    runs that differ in seed and beta only and have come as far; multi-rate runs are performed one
+    after another.
 
     Raises:
-        MrtcError: If the tasks are no baselines of one architecture and budget.
         KeyboardInterrupt: On Ctrl-C or a scheduler's signal, after saving.
     """
-    steps = {task.name: _step(task) for task in tasks}
-    ordered = sorted(tasks, key=lambda task: steps[task.name])
-    for _, group in groupby(ordered, key=lambda task: steps[task.name]):
-        together = list(group)
+    for together in _alike(tasks):
+        if not together[0].config.is_baseline:
+            yield from one_after_another(together, quiet=quiet)
+            continue
         for first in range(0, len(together), size):
             yield from _stack(together[first : first + size], quiet=quiet)
 
 
-def _step(task: Task) -> int:
-    return Checkpoint.load(task.checkpoint).state.step if task.checkpoint.exists() else 0
+def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Runs of one architecture and budget that stand at the same step."""
+    groups: dict[tuple[str, int, bool], list[Task]] = {}
+    for task in tasks:
+        config = task.config
+        anybody = replace(config, seed=0, betas=BetaRange(1.0, 1.0), model=config.model.plain())
+        started = task.checkpoint.exists()
+        step = Checkpoint.load(task.checkpoint).state.step if started else 0
+        key = anybody.to_json(), step, config.is_baseline
+        groups.setdefault(key, []).append(task)
+    return list(groups.values())
 
 
 def _stack(tasks: Sequence[Task], *, quiet: bool) -> Iterator[Outcome]:
     first = tasks[0]
-    _require_stackable(tasks)
     device = resolve_device(first.protocol.device)
     precision = resolve_precision(first.protocol.precision, device)
     examples = load_data(first.config.dataset, first.protocol.data, device, quiet=quiet)
@@ -80,17 +89,3 @@ def _stack(tasks: Sequence[Task], *, quiet: bool) -> Iterator[Outcome]:
             yield Outcome(task, reason_of(error))
         else:
             yield Outcome(task)
-
-
-def _require_stackable(tasks: Sequence[Task]) -> None:
-    first = tasks[0].config
-    for task in tasks:
-        config = task.config
-        if not config.is_baseline:
-            raise MrtcError(f"{task.name} is a multi-rate run; only baselines are stacked")
-        others = replace(config, seed=first.seed, betas=first.betas).differences(first)
-        if others:
-            raise MrtcError(
-                f"{task.name} and {tasks[0].name} cannot be stacked: {'; '.join(others)}; train "
-                "them one after another"
-            )

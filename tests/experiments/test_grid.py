@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from mrtc.errors import DivergenceError, MrtcError, OutputError
 from mrtc.experiments import RunConfig
+from mrtc.experiments import stacks as stacks_module
 from mrtc.experiments import tasks as tasks_module
 from mrtc.experiments.baselines import choose_learning_rate, run_baselines
 from mrtc.experiments.execute import one_after_another
@@ -19,6 +20,7 @@ from mrtc.experiments.stacks import in_stacks
 from mrtc.experiments.tasks import Outcome, Protocol, Task
 from mrtc.results import read, read_runs
 from mrtc.training import Checkpoint
+from mrtc.vae import VAE
 
 BETAS, SEEDS = (0.5, 4.0), (0, 1)
 
@@ -201,7 +203,24 @@ def test_stacked_runs_are_those_of_separate_ones(
             np.testing.assert_allclose(ours.metric(name), theirs.metric(name), rtol=1e-4, atol=1e-6)
 
 
-def test_multirate_runs_are_not_stacked(tiny: RunConfig, folder: Path, protocol: Protocol) -> None:
-    tasks = multirate_tasks(tiny, folder, BETAS, SEEDS, protocol)
-    with pytest.raises(MrtcError, match="only baselines are stacked"):
-        list(in_stacks(tasks, 2, quiet=True))
+def test_only_runs_alike_are_stacked(
+    tiny: RunConfig, folder: Path, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A multi-rate run, and a baseline of another learning rate, are trained on their own."""
+    other = replace(tiny, training=replace(tiny.training, learning_rate=1e-4))
+    tasks = [
+        *baseline_tasks(tiny, folder, BETAS, (0,), protocol),
+        *multirate_tasks(tiny, folder, BETAS, (0,), protocol),
+        *baseline_tasks(other, folder, (1.0,), (0,), protocol),
+    ]
+    stacks = []
+    stacked = stacks_module.train_stacked
+
+    def remembered(vaes: Sequence[VAE], *arguments: object, **options: object):
+        stacks.append([vae.betas.low for vae in vaes])
+        return stacked(vaes, *arguments, **options)
+
+    monkeypatch.setattr(stacks_module, "train_stacked", remembered)
+    assert {o.reason for o in in_stacks(tasks, 10, quiet=True)} == {None}
+    assert stacks == [list(BETAS), [1.0]]
+    assert all(is_done(task) for task in tasks)

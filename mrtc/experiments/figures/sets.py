@@ -30,6 +30,7 @@ def train_sets(
     options: FigureOptions,
     protocol: Protocol,
     learning_rates: Sequence[float] = (),
+    part: str | None = None,
 ) -> dict[str, Trained]:
     """Trains and evaluates sets of runs; what is there already is not done again.
 
@@ -40,6 +41,8 @@ def train_sets(
         options: Of the figure. Its folder gets a results file for each set, and ``runs``.
         protocol: How runs are trained and evaluated.
         learning_rates: To choose from for each set; if empty, that of the configuration stays.
+        part: Of the data, for that choice; see
+            :func:`mrtc.experiments.baselines.choose_learning_rate`.
 
     Raises:
         MrtcError: If all runs of a set failed.
@@ -53,6 +56,7 @@ def train_sets(
                 chosen = choose_learning_rate(
                     *(at_one, folder, learning_rates, protocol, options.executor),
                     name=name,
+                    part=part,
                     quiet=options.quiet,
                 )
             tasks[name] = make(chosen, folder)
