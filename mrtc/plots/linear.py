@@ -7,7 +7,8 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from mrtc.plots.theme import MARKERS, PALETTE, WIDTH, beta_axis, new_figure, theme
+from mrtc.plots.sets import COLOURS
+from mrtc.plots.theme import MARKERS, WIDTH, beta_axis, new_figure, theme
 
 Numbers = Float[np.ndarray, " _"]
 
@@ -44,7 +45,7 @@ def linear_curves(
             label=label,
         )
     for at, (label, table) in enumerate(runs.items()):
-        style = {"color": PALETTE[at], "marker": MARKERS[at], "linestyle": ("-", "--", ":")[at % 3]}
+        style = {"color": COLOURS[at], "marker": MARKERS[at], "linestyle": ("-", "--", ":")[at % 3]}
         for number, (_, seed) in enumerate(table.sort_values("beta").groupby("seed")):
             shared = {"markersize": 2.5, "linewidth": 0.8, **style}
             named = label if number == 0 else None

@@ -1,7 +1,9 @@
 """The engine that training runs on: one process, or several that share every batch."""
 
+from typing import Any
+
 import torch
-import torch.distributed.nn.functional as collectives
+import torch.distributed as dist
 from accelerate import Accelerator
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -59,7 +61,8 @@ class Share:
         """The passes of all processes, in the order of the batch."""
         if self._processes == 1:
             return out
-        return Pass(*(_all_rows(part) for part in out))
+        # torch gives apply() no type.
+        return Pass(*(_AllRows.apply(part.contiguous()) for part in out))  # type: ignore[no-untyped-call]
 
     def any(self, *asked: bool) -> list[bool]:
         """Whether any process says yes, to each question: all go on from the same answers."""
@@ -69,7 +72,18 @@ class Share:
         return [bool(flag) for flag in self._engine.reduce(flags, "sum") > 0]
 
 
-def _all_rows(part: Tensor) -> Tensor:
+class _AllRows(torch.autograd.Function):
     """The rows of all processes; a gradient of any process reaches the rows of every other."""
-    rows: tuple[Tensor, ...] = collectives.all_gather(part.contiguous())  # type: ignore[no-untyped-call]
-    return torch.cat(rows)
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:  # noqa: ANN401 -- torch gives it no type
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows)
+        ctx.own = slice(len(rows) * dist.get_rank(), len(rows) * (dist.get_rank() + 1))
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ANN401 -- as above
+        total = grad.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total[ctx.own]
