@@ -11,8 +11,7 @@ from mrtc.errors import ResultsError
 from mrtc.evaluation.compare import ALPHA, Comparison, Cost, slopes_of
 from mrtc.experiments.compare import Compared
 from mrtc.files import write_atomically
-from mrtc.plots import save
-from mrtc.plots.comparison import differences, over_beta, rate_distortion_of, slope_picture
+from mrtc.plots import differences, over_beta, rate_distortion_of, save, slope_picture
 from mrtc.statistics import Difference, Equivalence
 
 

@@ -19,7 +19,6 @@ from matplotlib.ticker import MaxNLocator
 
 from mrtc.errors import ResultsError
 from mrtc.metrics.catalogue import CATALOGUE
-from mrtc.plots.differences import differences, slope_picture
 from mrtc.plots.sets import (
     GREY,
     HOLLOW,
@@ -38,8 +37,6 @@ from mrtc.plots.theme import MARKERS, beta_axis, new_figure, points_well_apart, 
 from mrtc.results import RunSet
 from mrtc.results.sameness import SAME
 from mrtc.statistics import mean_interval
-
-__all__ = ["differences", "over_beta", "rate_distortion_of", "slope_picture", "title_of"]
 
 Published = tuple[Numbers, Numbers, Numbers | None]
 """Betas, values, and half the length of their error bars if they have any."""

@@ -90,8 +90,10 @@ def cluster(client_port: int) -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        # A client's server may start slowly on a busy machine; Ray gives it half a minute.
-        patch.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "300")
+        # The head forks for each client while other threads of it are in gRPC, whose fork handlers
+        # then break the new server now and then; it is for programs that exec after a fork, as
+        # the head does, to leave them out.
+        patch.setenv("GRPC_ENABLE_FORK_SUPPORT", "0")
         # Ray looks five times, every three seconds, before it calls a node dead. One that is slow
         # still has ten seconds to answer each time.
         looks = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}

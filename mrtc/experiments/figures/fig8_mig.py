@@ -14,8 +14,7 @@ from mrtc.experiments.figures.published import FIG8_BASELINES, FIG8_MULTIRATE
 from mrtc.experiments.figures.sets import train_sets
 from mrtc.experiments.grid import baseline_tasks, multirate_tasks
 from mrtc.experiments.presets import preset
-from mrtc.plots import save
-from mrtc.plots.comparison import over_beta
+from mrtc.plots import over_beta, save
 
 QUICK_STEPS = 4000
 """Of each of 24 runs, so that the grid takes about an hour on two cores."""
