@@ -8,17 +8,14 @@ The test part is sorted by digit, so a subset of it has to be drawn, not cut fro
 import gzip
 import hashlib
 import zlib
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
-from mrtc.datasets.bits import checksum, unpack
+from mrtc.datasets.bits import PackedImages
 from mrtc.datasets.download import RemoteFile, fetch, find
 from mrtc.errors import DataError
 
@@ -43,9 +40,8 @@ LINES = 1000
 """Lines in memory at a time: unzipped, the largest text takes 78 MB."""
 
 
-@dataclass(frozen=True, eq=False)
-class BinarizedMNIST:
-    """One part of binarized MNIST, as bits on one device.
+class BinarizedMNIST(PackedImages):
+    """One part of binarized MNIST, as bits on one device (5 MB for the largest).
 
     References:
         Larochelle and Murray, "The Neural Autoregressive Distribution Estimator", AISTATS 2011.
@@ -54,28 +50,6 @@ class BinarizedMNIST:
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
-
-    packed: UInt8[Tensor, "example 98"] = field(repr=False)
-    """The images in the order of the file, eight pixels a byte as by ``np.packbits``."""
-
-    source: str
-    """Where the images come from, for the results file."""
-
-    def __len__(self) -> int:
-        return len(self.packed)
-
-    @cached_property
-    def checksum(self) -> str:
-        """CRC-32 of the packed images, for the results file."""
-        return checksum(self.packed)
-
-    def to(self, device: torch.device | str) -> "BinarizedMNIST":
-        """The same images on another device; there the largest part takes 5 MB."""
-        return BinarizedMNIST(self.packed.to(device), self.source)
-
-    def images(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 28 28"]:
-        """Images at some positions, in {0, 1}, on the device of the data set."""
-        return unpack(self.packed[index.to(self.packed.device)]).reshape(-1, *self.image_shape)
 
 
 def load(path: Path | None = None, part: Part = "train", *, quiet: bool = False) -> BinarizedMNIST:

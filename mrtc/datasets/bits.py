@@ -1,12 +1,16 @@
 """Binary images as bits: eight pixels a byte, unpacked on the device they lie on."""
 
 import zlib
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+
+T = TypeVar("T", bound="PackedImages")
 
 
 def unpack(packed: UInt8[Tensor, "batch byte"]) -> Float[Tensor, "batch pixel"]:
@@ -17,12 +21,37 @@ def unpack(packed: UInt8[Tensor, "batch byte"]) -> Float[Tensor, "batch pixel"]:
     return bits.reshape(len(packed), 8 * packed.shape[1])
 
 
-def checksum(packed: UInt8[Tensor, "example byte"]) -> str:
-    """CRC-32 of packed images, as ``crc32:`` and eight hexadecimal digits."""
-    return f"crc32:{zlib.crc32(packed.numpy(force=True).data):08x}"
-
-
 @lru_cache
 def _bits_of_bytes(device: torch.device) -> Float[Tensor, "256 8"]:
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
     return torch.from_numpy(bits).to(device, torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedImages:
+    """Binary images on one device, of one shape with a multiple of eight pixels."""
+
+    image_shape: ClassVar[tuple[int, int, int]]
+    """Of one image."""
+
+    packed: UInt8[Tensor, "example byte"] = field(repr=False)
+    """The images in order, eight pixels a byte as by ``np.packbits``."""
+
+    source: str
+    """Where the images come from, for the results file."""
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    @cached_property
+    def checksum(self) -> str:
+        """CRC-32 of the packed images, as ``crc32:`` and eight hexadecimal digits."""
+        return f"crc32:{zlib.crc32(self.packed.numpy(force=True).data):08x}"
+
+    def to(self: T, device: torch.device | str) -> T:
+        """The same images on another device."""
+        return type(self)(self.packed.to(device), self.source)
+
+    def images(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch channel row column"]:
+        """Images at some positions, in {0, 1}, on the device of the data set."""
+        return unpack(self.packed[index.to(self.packed.device)]).reshape(-1, *self.image_shape)

@@ -9,8 +9,6 @@ that could be compared; about 100 images of the whole may differ by one pixel, s
 import math
 import warnings
 import zlib
-from dataclasses import dataclass, field
-from functools import cached_property
 from io import BufferedWriter
 from mmap import mmap
 from pathlib import Path
@@ -19,10 +17,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 from filelock import FileLock
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from mrtc.datasets.bits import checksum, unpack
+from mrtc.datasets.bits import PackedImages
 from mrtc.datasets.download import cache_folder
 from mrtc.datasets.official import PACKED_BYTES, read_official
 from mrtc.datasets.sprites import draw, outline
@@ -39,9 +37,8 @@ HEADER = 64
 """Bytes before the bits in the cache; they say what it is, and its checksum."""
 
 
-@dataclass(frozen=True, eq=False)
-class DSprites:
-    """dSprites as bits on one device; the constant factor colour is left out.
+class DSprites(PackedImages):
+    """dSprites as bits on one device (377 MB); the constant factor colour is left out.
 
     References:
         Matthey, Higgins, Hassabis, Lerchner, "dSprites: Disentanglement testing Sprites
@@ -52,28 +49,6 @@ class DSprites:
         names=("shape", "scale", "orientation", "x", "y"), sizes=(3, 6, 40, 32, 32)
     )
     image_shape: ClassVar[tuple[int, int, int]] = (1, 64, 64)
-
-    packed: UInt8[Tensor, "example byte"] = field(repr=False)
-    """The images in the order of the grid, eight pixels a byte as by ``np.packbits``."""
-
-    source: str
-    """Where the images come from, for the results file."""
-
-    def __len__(self) -> int:
-        return len(self.packed)
-
-    @cached_property
-    def checksum(self) -> str:
-        """CRC-32 of the packed images, for the results file."""
-        return checksum(self.packed)
-
-    def to(self, device: torch.device | str) -> "DSprites":
-        """The same data set on another device; there the images take 377 MB."""
-        return DSprites(self.packed.to(device), self.source)
-
-    def images(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch 1 64 64"]:
-        """Images at some positions, in {0, 1}, on the device of the data set."""
-        return unpack(self.packed[index.to(self.packed.device)]).reshape(-1, *self.image_shape)
 
     def factors(self, index: Int[Tensor, " batch"]) -> Int[Tensor, "batch factor"]:
         """Factor classes at some positions, on the device of ``index``."""
