@@ -63,15 +63,14 @@ def test_fig4(options: FigureOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = BinarizedMNIST(torch.from_numpy(bits), "noise")
     entry = replace(data.DATASETS["binarized-mnist"], load=lambda _, **__: noise)
     monkeypatch.setitem(data.DATASETS, "binarized-mnist", entry)
-    monkeypatch.setattr(fig4, "BETAS", np.array([0.01, 1.0, 10.0]))
-    monkeypatch.setattr(fig4, "DENSE_BETAS", np.array([0.01, 1.0, 3.0, 10.0]))
-    monkeypatch.setattr(fig4, "QUICK_LEARNING_RATES", (1e-2,))
+    monkeypatch.setattr(fig4, "COUNTS", {"quick": (3, 5)})
+    monkeypatch.setattr(fig4, "LEARNING_RATES", {"quick": (1e-2,)})
     options = replace(options, steps=201)  # one more than those of warm-up
     assert {path.name for path in draw("fig4", options)} == {"fig4.png", "fig4.csv", "fig4.md"}
     table = pd.read_csv(options.folder / "fig4.csv")
     assert table.groupby("runs").size().to_dict() == {
-        "multi-rate, exact gates": 4,
-        "multi-rate, gates of the paper": 4,
+        "multi-rate, exact gates": 5,
+        "multi-rate, gates of the paper": 5,
         "baselines": 3,
     }
     assert (table.excess_at_equal_rate > -1e-9).all()  # nothing is better than the best

@@ -20,6 +20,7 @@ from mrtc.architectures import (
     read_parameters,
 )
 from mrtc.experiments.baselines import PAPER_LEARNING_RATES
+from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import Dataset, load_data
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.figures.published import FIG4_BASELINES, FIG4_MULTIRATE
@@ -27,15 +28,15 @@ from mrtc.experiments.figures.sets import train_sets
 from mrtc.experiments.grid import baseline_tasks, is_done, multirate_tasks
 from mrtc.experiments.presets import baseline, preset
 from mrtc.experiments.run import load_vae
+from mrtc.experiments.tasks import Task
 from mrtc.files import write_atomically
 from mrtc.plots import save
 from mrtc.plots.linear import linear_curves
 
-BETAS = np.geomspace(0.01, 10, 10)
-DENSE_BETAS = np.geomspace(0.01, 10, 28)
-"""Of the multi-rate runs; those of the baselines among them."""
+COUNTS = {"quick": (7, 25), "paper": (10, 28)}
+"""Betas of the baselines, and of the multi-rate runs, which have those of the baselines too."""
 
-QUICK_LEARNING_RATES = (1e-2, 5e-3, 2e-3)
+LEARNING_RATES = {"quick": (1e-2, 5e-3), "paper": PAPER_LEARNING_RATES}
 """From which each kind of run gets its own, by the ELBO at beta 1."""
 
 GATES: dict[LinearGates, str] = {
@@ -53,6 +54,8 @@ def draw(options: FigureOptions) -> list[Path]:
     its distortion above the best at equal rate.
     """
     config = preset("binarized-mnist", options.preset, "beta")
+    low, high = config.betas.low, config.betas.high
+    few, dense = (np.geomspace(low, high, count) for count in COUNTS[options.preset])
     if options.steps is not None:
         config = replace(config, training=replace(config.training, steps=options.steps))
     protocol = replace(options.protocol, part="train", keep=1000)
@@ -63,19 +66,19 @@ def draw(options: FigureOptions) -> list[Path]:
             partial(
                 multirate_tasks,
                 **common,
-                betas=DENSE_BETAS.tolist(),
+                betas=dense.tolist(),
                 name=f"multirate-{gates}",
             ),
         )
         for gates in GATES
     }
-    theirs = (baseline(config, 1.0), partial(baseline_tasks, **common, betas=BETAS.tolist()))
+    theirs = (baseline(config, 1.0), partial(baseline_tasks, **common, betas=few.tolist()))
     trained = train_sets(
         config,
         {**ours, "baselines": theirs},
         options,
         protocol,
-        QUICK_LEARNING_RATES if options.preset == "quick" else PAPER_LEARNING_RATES,
+        LEARNING_RATES[options.preset],
         part="train",  # as in the paper, which has this figure's learning rates by training loss
     )
 
@@ -86,7 +89,7 @@ def draw(options: FigureOptions) -> list[Path]:
     optimum = LinearOptimum.of(covariance, config.model.codes)
     labels: dict[str, str] = {f"multirate-{gates}": label for gates, label in GATES.items()}
     tables = [
-        _measured(task.checkpoint, labels.get(name, name), mean, covariance, optimum)
+        _measured(task, labels.get(name, name), mean, covariance, optimum)
         for name, part in trained.items()
         for task in part.tasks
         if is_done(task)
@@ -94,7 +97,7 @@ def draw(options: FigureOptions) -> list[Path]:
     table = pd.concat(tables, ignore_index=True)
     texts = {
         "fig4.csv": table.to_csv(index=False, float_format="%.6g"),
-        "fig4.md": _page(table, train, config.training.steps),
+        "fig4.md": _page(table, train, config),
     }
     for name, text in texts.items():
         write_atomically(options.folder / name, text.encode())
@@ -123,18 +126,17 @@ def _moments(
 
 
 def _measured(
-    path: Path,
+    task: Task,
     label: str,
     mean: Float64[np.ndarray, " pixel"],
     covariance: Float64[np.ndarray, "pixel pixel"],
     optimum: LinearOptimum,
 ) -> pd.DataFrame:
     """Rate and distortion of one run at its betas, beside the best ones."""
-    vae, config, _ = load_vae(path)
+    vae, config, _ = load_vae(task.checkpoint)
     encoder, decoder = cast(LinearEncoder, vae.encoder), cast(LinearDecoder, vae.decoder)
-    betas = np.array([config.betas.low]) if config.is_baseline else DENSE_BETAS
     rows = []
-    for beta in betas.tolist():
+    for beta in task.betas:
         code = config.betas.standardise(torch.tensor([beta])).item()
         parameters = read_parameters(encoder, decoder, code, mean)
         found = linear_rate_distortion(covariance, parameters)
@@ -160,19 +162,20 @@ def _measured(
     return pd.DataFrame(rows)
 
 
-def _page(table: pd.DataFrame, train: Dataset, steps: int) -> str:
+def _page(table: pd.DataFrame, train: Dataset, config: RunConfig) -> str:
     """Per kind of runs: greatest distances from the best curve, in the middle of the range."""
-    low, high = (BETAS[0] ** (1 - part) * BETAS[-1] ** part for part in (0.1, 0.9))
+    ends = config.betas.low, config.betas.high
+    low, high = (ends[0] ** (1 - part) * ends[1] ** part for part in (0.1, 0.9))
     middle = table[(table.beta > low) & (table.beta < high)]
     head = (
-        f"{train.source}, {len(train)} examples; {steps} steps a run. Middle: beta {low:.2g} to "
-        f"{high:.2g}, 80 % of the range of log beta. Values are exact for the trained weights; "
+        f"{train.source}, {len(train)} examples; {config.training.steps} steps a run. Middle: "
+        f"beta {low:.2g} to {high:.2g}, 80 % of the range of log beta. Values are exact for the trained weights; "
         "where there are several, they are those of the seeds in order."
     )
     columns = [
         *("runs", "learning rate", "greatest distortion above the best at equal rate, middle (%)"),
         "greatest rate error, middle (nats)",
-        *(f"rate error at beta {beta:g} (nats)" for beta in (BETAS[0], BETAS[-1])),
+        *(f"rate error at beta {beta:g} (nats)" for beta in ends),
     ]
     lines = ["# Linear VAEs beside the exact curve", "", head, ""]
     lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
@@ -180,11 +183,10 @@ def _page(table: pd.DataFrame, train: Dataset, steps: int) -> str:
         inside = middle[middle.runs == label].groupby("seed")
         excess = 100 * inside.excess_at_equal_rate.max()
         error = inside.rate_error.agg(lambda errors: errors[errors.abs().idxmax()])
-        ends = [
-            part[np.isclose(part.beta, beta)].sort_values("seed").rate_error
-            for beta in (BETAS[0], BETAS[-1])
+        at_ends = [
+            part[np.isclose(part.beta, beta)].sort_values("seed").rate_error for beta in ends
         ]
         cells = [f"{part.learning_rate.iloc[0]:g}"]
-        cells += [" ".join(f"{value:.2f}" for value in each) for each in (excess, error, *ends)]
+        cells += [" ".join(f"{value:.2f}" for value in each) for each in (excess, error, *at_ends)]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
