@@ -12,12 +12,16 @@ _PUBLIC = {
     "MrtcError": "mrtc.errors",
     "Results": "mrtc.results",
     "RunConfig": "mrtc.experiments",
+    "RunSet": "mrtc.results",
     "VAE": "mrtc.vae",
+    "compare_files": "mrtc.experiments",
     "evaluate": "mrtc.experiments",
     "load_vae": "mrtc.experiments",
     "parse_grid": "mrtc.rates",
     "preset": "mrtc.experiments",
+    "read_runs": "mrtc.results",
     "run": "mrtc.experiments",
+    "run_baselines": "mrtc.experiments",
     "traverse": "mrtc.experiments",
 }
 

@@ -1,9 +1,21 @@
 """Data, model, training and evaluation put together."""
 
+from mrtc.experiments.baselines import run_baselines
+from mrtc.experiments.compare import compare_files
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.evaluate import evaluate
 from mrtc.experiments.presets import PRESETS, preset
 from mrtc.experiments.run import load_vae, run
 from mrtc.experiments.traverse import traverse
 
-__all__ = ["PRESETS", "RunConfig", "evaluate", "load_vae", "preset", "run", "traverse"]
+__all__ = [
+    "PRESETS",
+    "RunConfig",
+    "compare_files",
+    "evaluate",
+    "load_vae",
+    "preset",
+    "run",
+    "run_baselines",
+    "traverse",
+]

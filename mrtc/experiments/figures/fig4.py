@@ -169,8 +169,8 @@ def _page(table: pd.DataFrame, train: Dataset, config: RunConfig) -> str:
     middle = table[(table.beta > low) & (table.beta < high)]
     head = (
         f"{train.source}, {len(train)} examples; {config.training.steps} steps a run. Middle: "
-        f"beta {low:.2g} to {high:.2g}, 80 % of the range of log beta. Values are exact for the trained weights; "
-        "where there are several, they are those of the seeds in order."
+        f"beta {low:.2g} to {high:.2g}, 80 % of the range of log beta. Values are exact for the "
+        "trained weights; where there are several, they are those of the seeds in order."
     )
     columns = [
         *("runs", "learning rate", "greatest distortion above the best at equal rate, middle (%)"),

@@ -47,8 +47,8 @@ def draw(options: FigureOptions) -> list[Path]:
     picture = options.folder / "fig8-mig.png"
     sets = {"multi-rate": multirate, "baselines": baselines}
     published = {
-        "multi-rate, published": (FIG8_MULTIRATE.beta, FIG8_MULTIRATE.mean, FIG8_MULTIRATE.half),
-        "baselines, published": (FIG8_BASELINES.beta, FIG8_BASELINES.mean, FIG8_BASELINES.half),
+        "Bae et al., multi-rate": (FIG8_MULTIRATE.beta, FIG8_MULTIRATE.mean, FIG8_MULTIRATE.half),
+        "Bae et al., baselines": (FIG8_BASELINES.beta, FIG8_BASELINES.mean, FIG8_BASELINES.half),
     }
     save(over_beta(sets, "mig_chen", published=published), picture)
     return [picture, *written]
