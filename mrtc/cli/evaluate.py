@@ -43,8 +43,9 @@ def evaluate(
     from mrtc.evaluation.scoring import ScoringConfig, score_results
     from mrtc.experiments import evaluate
     from mrtc.experiments.evaluate import default_betas
-    from mrtc.metrics.catalogue import choose
+    from mrtc.metrics.catalogue import CATALOGUE, choose
     from mrtc.rates import parse_grid
+    from mrtc.results import read
 
     names = choose(metrics)
     out = out or checkpoint.with_name(f"{checkpoint.stem}-scores.h5")
@@ -64,6 +65,8 @@ def evaluate(
         force=force,
         quiet=quiet,
     )
+    if metrics == "all" and not read(out).factors:
+        names = tuple(name for name in names if "factors" not in CATALOGUE[name].needs)
     results = score_results(
         out, names, ScoringConfig(seed, bootstrap, null), workers=workers, quiet=quiet
     )
