@@ -20,7 +20,7 @@ demo: $(DEMO)/ready ## train dSprites for five minutes, evaluate 50 betas, draw 
 	$(DEMO)/bin/mrtc traverse demo/ckpt.pt --betas 0.1,1,10 --out demo/traverse.png
 
 test: $(VENV)/ready ## run the tests
-	$(VENV)/bin/python -m pytest --numprocesses $(PYTEST_WORKERS) $(PYTEST_OPTIONS)
+	$(VENV)/bin/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist worksteal $(PYTEST_OPTIONS)
 
 lint: $(VENV)/ready ## format, lint, types, direction of imports
 	$(VENV)/bin/ruff format --check .
