@@ -1,6 +1,7 @@
 """Encoders and decoders, side by side, each gated or plain; the linear VAE with its optimum."""
 
 from mrtc.architectures.build import ModelConfig, build_networks
+from mrtc.architectures.conv import ConvConfig, ConvDecoder, ConvEncoder
 from mrtc.architectures.linear import (
     LinearConfig,
     LinearDecoder,
@@ -16,8 +17,12 @@ from mrtc.architectures.linear_optimum import (
     linear_rate_distortion,
 )
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
+from mrtc.architectures.resnet import ResNetConfig, ResNetDecoder, ResNetEncoder
 
 __all__ = [
+    "ConvConfig",
+    "ConvDecoder",
+    "ConvEncoder",
     "LinearConfig",
     "LinearDecoder",
     "LinearEncoder",
@@ -29,6 +34,9 @@ __all__ = [
     "MLPEncoder",
     "ModelConfig",
     "RateDistortion",
+    "ResNetConfig",
+    "ResNetDecoder",
+    "ResNetEncoder",
     "build_networks",
     "linear_rate_distortion",
     "read_parameters",

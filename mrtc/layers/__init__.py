@@ -2,5 +2,7 @@
 
 from mrtc.layers.gate import GateInit, GateKind, RateGate
 from mrtc.layers.gated import Gated
+from mrtc.layers.residual import ResidualBlock
+from mrtc.layers.unit import Unit
 
-__all__ = ["GateInit", "GateKind", "Gated", "RateGate"]
+__all__ = ["GateInit", "GateKind", "Gated", "RateGate", "ResidualBlock", "Unit"]
