@@ -55,12 +55,11 @@ def linear_curves(
     curve.set_xlabel("rate (nats per example)")
     curve.set_ylabel("distortion (squared error)")
     excess.set_ylabel("distortion above the best\nat equal rate (%)")
-    excess.set_yscale("symlog", linthresh=1)
+    excess.set_ylim(bottom=0)
     error.set_ylabel("rate less that of the\nbest at this beta (nats)")
     error.set_yscale("symlog", linthresh=1)
     error.axhline(0, color="black", linewidth=0.6)
-    for axes in (excess, error):
-        axes.yaxis.set_major_formatter("{x:g}")
+    error.yaxis.set_major_formatter("{x:g}")
     betas = np.concatenate([table.beta.to_numpy() for table in runs.values()])
     for axes in (excess, error):
         beta_axis(axes, betas)
