@@ -1,5 +1,6 @@
 """The runs of a grid on the nodes of a Ray cluster, which need not share a file system."""
 
+import os
 import socket
 import sys
 import tempfile
@@ -146,8 +147,9 @@ def _perform_there(text: str, files: Files, cpus: float, gpus: float) -> tuple[s
 
 def _portable(task: Task) -> str:
     data = task.protocol.data
-    protocol = replace(task.protocol, data=None if data is None else data.absolute())
-    return replace(task, protocol=protocol).to_json()
+    if data is not None:  # without "..", and yet not resolved: links may differ between nodes
+        data = Path(os.path.abspath(data))  # noqa: PTH100
+    return replace(task, protocol=replace(task.protocol, data=data)).to_json()
 
 
 def _files_of(task: Task) -> Files:
