@@ -147,5 +147,6 @@ class _LogProb(torch.autograd.Function):
             )
             for part, dim in zip((logits, x), in_dims, strict=True)
         ]
+        # torch gives apply() no type.
         result: Tensor = _LogProb.apply(*rows)  # type: ignore[no-untyped-call]
         return result.reshape(models, -1), 0

@@ -64,7 +64,8 @@ class CurveComparison:
     mean_difference: Interval
     """Of distortion at equal rate, over the areas; without interval if seeds do not pair."""
     hypervolume: dict[str, Float64[np.ndarray, " seed"]]
-    """Dominated area of each seed, by the kind of runs; greater is better."""
+    """Dominated area of each seed, in square nats, by the kind of runs; greater is better. NaN for
+    a seed of which a run failed: fewer points dominate less."""
     reference: tuple[float, float]
     """Rate and distortion that bound the hypervolumes: the greatest of all runs."""
 
@@ -239,7 +240,7 @@ def _curves(multirate: RunSet, baselines: RunSet, pairing: Pairing) -> CurveComp
         {
             runs.kind: np.array(
                 [
-                    hypervolume(r, d, reference)
+                    hypervolume(r, d, reference) if np.isfinite(r + d).all() else math.nan
                     for r, d in zip(runs.value("rate"), runs.value("distortion"), strict=True)
                 ]
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def run_baselines(
     seeds: Sequence[int],
     protocol: Protocol | None = None,
     learning_rates: Sequence[float] = (),
-    executor: Executor = one_after_another,
+    executor: Executor | None = None,
     resume: bool = False,
     force: bool = False,
     quiet: bool = False,
@@ -47,7 +48,7 @@ def run_baselines(
         protocol: How runs are trained and evaluated.
         learning_rates: If given, one of them is chosen first: that of the best ELBO at beta 1 with
             the first seed, on the validation part of the data where there is one.
-        executor: Where the runs are performed.
+        executor: Where the runs are performed; here, one after another, if left out.
         resume: Go on with the runs that are there; failed ones are tried again.
         force: Begin anew, whatever is there.
         quiet: Show no progress.
@@ -60,6 +61,7 @@ def run_baselines(
     """
     out, protocol = Path(out), protocol or Protocol()
     claim(out, force=force or resume)
+    executor = executor or partial(one_after_another, quiet=quiet)
     folder = out.with_suffix(".runs")
     with grid_folder(folder, config, protocol, resume=resume, force=force):
         if learning_rates:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrtc.errors import ResultsError
-from mrtc.evaluation.compare import Comparison, compare
+from mrtc.evaluation.compare import Comparison, compare, slopes_of
 from mrtc.results import (
     Results,
     RunSet,
@@ -16,6 +16,7 @@ from mrtc.results import (
     read_runs,
     require_comparable,
 )
+from mrtc.statistics import Slopes
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class Compared:
     comparison: Comparison
     dense: RunSet
     """The multi-rate runs at all their betas."""
+    slopes: dict[str, list[Slopes]]
+    """The slope test of each seed, by the kind of runs, where the runs have what it needs."""
     remarks: list[str]
-    """In which settings the runs differ, which failed, and what few seeds do not allow."""
+    """In which settings the runs differ, which failed, and what the results do not allow."""
 
 
 def compare_files(
@@ -63,7 +66,14 @@ def compare_runs(
     """
     settings = require_comparable(multirate, baselines)
     comparison = compare(multirate, baselines, metrics=metrics, margins=margins)
-    return Compared(comparison, multirate, _remarks(comparison, settings))
+    remarks = _remarks(comparison, settings)
+    tested: dict[str, list[Slopes]] = {}
+    for runs in (multirate, baselines):
+        try:
+            tested[runs.kind] = slopes_of(runs)
+        except ResultsError as error:
+            remarks.append(f"no slope test: {error}")
+    return Compared(comparison, multirate, tested, remarks)
 
 
 def load_runs(paths: Sequence[Path | str]) -> tuple[RunSet, RunSet]:

@@ -1,22 +1,37 @@
 """What a comparison says: tables, a page of Markdown, and pictures."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mrtc.errors import ResultsError
-from mrtc.evaluation.compare import ALPHA, Comparison, Cost, slopes_of
+from mrtc.evaluation.compare import ALPHA, Comparison, Cost
 from mrtc.experiments.compare import Compared
 from mrtc.files import write_atomically
-from mrtc.plots import differences, over_beta, rate_distortion_of, save, slope_picture
-from mrtc.statistics import Difference, Equivalence
+from mrtc.plots import (
+    differences,
+    over_beta,
+    rate_distortion_of,
+    save,
+    slope_picture,
+    title_of,
+)
+from mrtc.statistics import Difference, Equivalence, Slopes, off_slope
+
+OFF = 1.5
+"""A slope that is off by more than this factor says that the range is under-trained there."""
+
+_SLOPES = (
+    "Realised slope over nominal beta between neighbouring betas, each seed: 1 at an optimum. "
+    f"Where it is off by more than a factor of {OFF}, the runs are under-trained; exact optima of "
+    "betas more than a factor of 2 apart may be off by as much."
+)
 
 
 def write(compared: Compared, folder: Path, image_format: str = "png") -> list[Path]:
-    """Writes ``comparison.md``, ``differences.csv``, ``cost.csv`` and the pictures.
+    """Writes ``comparison.md``, its tables as ``.csv``, and the pictures.
 
     Returns:
         What was written.
@@ -40,14 +55,16 @@ def write(compared: Compared, folder: Path, image_format: str = "png") -> list[P
             metric.overall.margin,
             label="multi-rate less baselines",
             level=1 - 2 * ALPHA,
+            title=title_of(sets, metric.name),
         )
-    try:
-        figures["slopes"] = slope_picture({kind: slopes_of(runs) for kind, runs in sets.items()})
-    except ResultsError as error:
-        compared.remarks.append(f"no slope test: {error}")
+    if any(len(seed.beta) for seeds in compared.slopes.values() for seed in seeds):
+        figures["slopes"] = slope_picture(
+            compared.slopes, OFF, title=title_of({kind: sets[kind] for kind in compared.slopes})
+        )
     texts = {
         "comparison.md": report(compared),
         "differences.csv": difference_table(comparison).to_csv(index=False, float_format="%.6g"),
+        "slopes.csv": slope_table(compared.slopes).to_csv(index=False, float_format="%.6g"),
         "cost.csv": cost_table(comparison.costs).to_csv(index=False, float_format="%.6g"),
     }
     for name, text in texts.items():
@@ -80,6 +97,28 @@ def difference_table(comparison: Comparison) -> pd.DataFrame:
                     "baselines": seeds[1],
                     **_difference(test),
                     "p_equivalence_adjusted": p_adjusted,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def slope_table(slopes: Mapping[str, Sequence[Slopes]]) -> pd.DataFrame:
+    """One row for each kind of runs and pair of neighbouring betas.
+
+    ``slope / beta`` is 1 at an optimum, for each seed; ``off`` counts the seeds where it is more
+    than a factor of 1.5 away, or the weighed term does not fall with beta.
+    """
+    rows = []
+    for kind, seeds in slopes.items():
+        for at, beta in enumerate(seeds[0].beta.tolist()):
+            ratio = np.array([seed.ratio[at] for seed in seeds])
+            off = int(off_slope(ratio, OFF).sum())
+            rows.append(
+                {
+                    "runs": kind,
+                    "beta": beta,
+                    "slope / beta": _seeds(ratio.tolist()),
+                    "off": f"{off} of {len(seeds)}",
                 }
             )
     return pd.DataFrame(rows)
@@ -126,6 +165,9 @@ def report(compared: Compared) -> str:
         parts.append(f"## {metric.name} ({metric.unit}), margin {metric.overall.margin:g}")
         parts.append(_markdown(rows))
     parts += ["## Rate-distortion curves", _curve_text(comparison)]
+    slopes = slope_table(compared.slopes)
+    if len(slopes):
+        parts += ["## Slopes", _SLOPES, _markdown(slopes)]
     parts += ["## Cost", _markdown(cost_table(comparison.costs)), _break_even_text(comparison)]
     return "\n\n".join(parts) + "\n"
 

@@ -48,6 +48,11 @@ class RunConfig:
                 f"a batch of {self.training.batch} cannot be cut into {betas} equal groups of one "
                 "beta each; choose a number of groups that divides it"
             )
+        if getattr(self.model, "output", "logits") == "sigmoid" and self.likelihood == "bernoulli":
+            raise ValueError(
+                "the Bernoulli likelihood takes logits, and this decoder ends in a sigmoid; choose "
+                "output='logits', or another likelihood"
+            )
         if self.betas.is_single != self.model.is_plain:
             gates = "no gates" if self.model.is_plain else "gates"
             raise ValueError(

@@ -147,8 +147,8 @@ def _perform_there(text: str, files: Files, cpus: float, gpus: float) -> tuple[s
 
 def _portable(task: Task) -> str:
     data = task.protocol.data
-    if data is not None:  # without "..", and yet not resolved: links may differ between nodes
-        data = Path(os.path.abspath(data))  # noqa: PTH100
+    if data is not None:  # without ".." in it
+        data = Path(os.path.abspath(data))  # noqa: PTH100 -- links may differ between nodes
     return replace(task, protocol=replace(task.protocol, data=data)).to_json()
 
 
@@ -166,7 +166,11 @@ def _write(task: Task, files: Files) -> None:
 # Here.
 
 
-def _ending(ray: Any, reference: Any, task: Task) -> tuple[str | None, bool]:  # noqa: ANN401
+def _ending(
+    ray: Any,  # noqa: ANN401 -- a module that may be absent
+    reference: Any,  # noqa: ANN401 -- of a type of that module
+    task: Task,
+) -> tuple[str | None, bool]:
     """Why a task failed, if it did, and whether its node or process is to blame.
 
     The files of one that was not lost are put in their place.
@@ -188,7 +192,7 @@ def _ending(ray: Any, reference: Any, task: Task) -> tuple[str | None, bool]:  #
     return reason, False
 
 
-def _nodes(ray: Any) -> list[_Need]:  # noqa: ANN401
+def _nodes(ray: Any) -> list[_Need]:  # noqa: ANN401 -- as above
     """What each living node has."""
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return [_Need(float(each.get("CPU", 0)), float(each.get("GPU", 0))) for each in resources]
@@ -202,7 +206,7 @@ def _has(node: _Need, need: _Need) -> bool:
     return node.cpus >= need.cpus and node.gpus >= need.gpus
 
 
-def _require_room(ray: Any, need: _Need) -> None:  # noqa: ANN401
+def _require_room(ray: Any, need: _Need) -> None:  # noqa: ANN401 -- as above
     if need.cpus <= 0 or need.gpus < 0 or (need.gpus > 1 and not need.gpus.is_integer()):
         raise MrtcError(
             f"a run cannot have {need}; give it some CPUs, and a share of one GPU or whole GPUs"

@@ -56,7 +56,7 @@ def import_ray() -> Any:  # noqa: ANN401 -- a module that may be absent
 
 
 @contextmanager
-def connection(ray: Any, address: str | None) -> Iterator[None]:  # noqa: ANN401
+def connection(ray: Any, address: str | None) -> Iterator[None]:  # noqa: ANN401 -- as above
     """This process connected to a cluster, for as long as the context lasts.
 
     Ends with this process as it was: also Ray's own handler of SIGTERM is taken back.

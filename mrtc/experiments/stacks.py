@@ -1,13 +1,13 @@
 """Many baselines at once on one device, as one stacked model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mrtc.devices import resolve_device, resolve_precision
 from mrtc.errors import DivergenceError, MrtcError
 from mrtc.experiments.data import load_data
 from mrtc.experiments.execute import one_after_another
-from mrtc.experiments.run import build_vae, require_same_run
+from mrtc.experiments.run import build_vae, read_config, require_same_run
 from mrtc.experiments.tasks import Outcome, Task, evaluate_task, reason_of
 from mrtc.rates import BetaRange
 from mrtc.training import Checkpoint, TrainingState, train_stacked
@@ -23,7 +23,13 @@ def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Itera
     Raises:
         KeyboardInterrupt: On Ctrl-C or a scheduler's signal, after saving.
     """
-    for together in _alike(tasks):
+    steps: dict[str, int] = {}
+    for task in tasks:
+        try:
+            steps[task.name] = _step(task)
+        except MrtcError as error:  # a checkpoint that cannot be used is the run's own failure
+            yield Outcome(task, reason_of(error))
+    for together in _alike(tasks, steps):
         if not together[0].config.is_baseline:
             yield from one_after_another(together, quiet=quiet)
             continue
@@ -31,20 +37,48 @@ def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Itera
             yield from _stack(together[first : first + size], quiet=quiet)
 
 
-def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
+def _step(task: Task) -> int:
+    if not task.checkpoint.exists():
+        return 0
+    checkpoint = Checkpoint.load(task.checkpoint)
+    # Source and precision are filled in when a run begins.
+    there = read_config(checkpoint, task.checkpoint)
+    asked = replace(task.config, source=there.source, precision=there.precision)
+    require_same_run(asked, checkpoint, task.checkpoint)
+    return checkpoint.state.step
+
+
+def _alike(tasks: Sequence[Task], steps: Mapping[str, int]) -> list[list[Task]]:
     """Runs of one architecture and budget that stand at the same step."""
     groups: dict[tuple[str, int, bool], list[Task]] = {}
     for task in tasks:
-        config = task.config
-        anybody = replace(config, seed=0, betas=BetaRange(1.0, 1.0), model=config.model.plain())
-        started = task.checkpoint.exists()
-        step = Checkpoint.load(task.checkpoint).state.step if started else 0
-        key = anybody.to_json(), step, config.is_baseline
-        groups.setdefault(key, []).append(task)
+        if task.name in steps:
+            config = task.config
+            anybody = replace(config, seed=0, betas=BetaRange(1.0, 1.0), model=config.model.plain())
+            key = anybody.to_json(), steps[task.name], config.is_baseline
+            groups.setdefault(key, []).append(task)
     return list(groups.values())
 
 
 def _stack(tasks: Sequence[Task], *, quiet: bool) -> Iterator[Outcome]:
+    try:
+        ended = _train(tasks, quiet=quiet)
+    except (MrtcError, MemoryError, RuntimeError) as error:
+        yield from (Outcome(task, reason_of(error)) for task in tasks)
+        return
+    for task, end in zip(tasks, ended, strict=True):
+        if isinstance(end, DivergenceError):
+            yield Outcome(task, reason_of(end))
+            continue
+        try:
+            evaluate_task(task)
+        except (MrtcError, MemoryError, RuntimeError) as error:
+            yield Outcome(task, reason_of(error))
+        else:
+            yield Outcome(task)
+
+
+def _train(tasks: Sequence[Task], *, quiet: bool) -> list[TrainingState | DivergenceError]:
     first = tasks[0]
     device = resolve_device(first.protocol.device)
     precision = resolve_precision(first.protocol.precision, device)
@@ -63,29 +97,15 @@ def _stack(tasks: Sequence[Task], *, quiet: bool) -> Iterator[Outcome]:
         weights = {name: tensor.clone() for name, tensor in vaes[at].state_dict().items()}
         Checkpoint(configs[at].to_json(), weights, state).save(tasks[at].checkpoint)
 
-    try:
-        ended = train_stacked(
-            vaes,
-            examples,
-            first.config.objective,
-            first.config.training,
-            seeds=[config.seed for config in configs],
-            device=device,
-            precision=precision,
-            states=states,
-            save=save,
-            quiet=quiet,
-        )
-    except (MrtcError, MemoryError, RuntimeError) as error:
-        yield from (Outcome(task, reason_of(error)) for task in tasks)
-        return
-    for task, end in zip(tasks, ended, strict=True):
-        if isinstance(end, DivergenceError):
-            yield Outcome(task, reason_of(end))
-            continue
-        try:
-            evaluate_task(task)
-        except (MrtcError, MemoryError, RuntimeError) as error:
-            yield Outcome(task, reason_of(error))
-        else:
-            yield Outcome(task)
+    return train_stacked(
+        vaes,
+        examples,
+        first.config.objective,
+        first.config.training,
+        seeds=[config.seed for config in configs],
+        device=device,
+        precision=precision,
+        states=states,
+        save=save,
+        quiet=quiet,
+    )

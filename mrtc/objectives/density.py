@@ -64,6 +64,7 @@ def log_aggregate(
         :math:`\log\sum_j w_{ij} q(z_i|x_j)` and, for each code,
         :math:`\log\sum_j w_{ij} q(z_{ik}|x_j)`, in nats.
     """
+    # torch gives apply() no type.
     joint, marginal, bound = _LogAggregate.apply(z, mean, log_sigma, weights)  # type: ignore[no-untyped-call]
     return joint + bound.sum() + weights.base, marginal.mT + bound + weights.base
 
@@ -133,6 +134,7 @@ class _LogAggregate(torch.autograd.Function):
         *inputs: Tensor | LogWeights,
     ) -> tuple[tuple[Tensor, Tensor, Tensor], int]:
         """One stacked model after another: the blocks of one fill the cache already."""
+        # Of the inputs only tensors have a dimension, and apply() has no type.
         columns = [
             (part,) * info.batch_size if dim is None else part.unbind(dim)  # type: ignore[union-attr]
             for part, dim in zip(inputs, in_dims, strict=True)

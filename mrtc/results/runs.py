@@ -1,7 +1,7 @@
 """Runs of one kind side by side, over beta and seeds: multi-rate models, or baselines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -87,20 +87,7 @@ class RunSet:
             name: value[:, position] if self.kind == "baselines" else value
             for name, value in self.cost.items()
         }
-        return RunSet(
-            self.kind,
-            self.beta[position],
-            self.seed,
-            self.config,
-            self.parameters,
-            self.source,
-            self.num_codes,
-            self.factors,
-            values,
-            self.variables,
-            cost,
-            self.failures,
-        )
+        return replace(self, beta=self.beta[position], values=values, cost=cost)
 
 
 def collect(

@@ -113,6 +113,14 @@ def test_a_shift_of_the_curve_is_the_distance_at_equal_rate() -> None:
     assert (volumes["multi-rate"] < volumes["baselines"]).all()
 
 
+def test_a_seed_that_lacks_a_run_has_no_hypervolume() -> None:
+    theirs = runs("baselines")
+    for values in theirs.values.values():
+        values[1, 0] = np.nan
+    volume = compare(runs("multi-rate"), theirs).curves.hypervolume["baselines"]
+    assert np.isnan(volume).tolist() == [False, True, False]
+
+
 def test_dense_multirate_runs_are_compared_at_the_betas_of_the_baselines() -> None:
     dense = runs("multi-rate", beta=np.geomspace(0.5, 4, 7))
     assert compare(dense, runs("baselines")).multirate.beta.tolist() == pytest.approx(BETAS)

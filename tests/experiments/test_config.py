@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from mrtc.architectures import ConvConfig
 from mrtc.errors import MrtcError
 from mrtc.experiments import PRESETS, RunConfig, preset
 from mrtc.experiments.presets import baseline
@@ -77,3 +78,22 @@ def test_the_seed_decides_the_first_weights() -> None:
     for a, b, c in zip(one.parameters(), two.parameters(), other.parameters(), strict=True):
         assert a.equal(b)
         assert a.ndim == 1 or not a.equal(c)
+
+
+def test_a_schedule_of_the_rate_is_for_baselines() -> None:
+    config = preset("dsprites", "quick", "tcvae")
+    annealed = replace(config.objective, rate_schedule="monotonic")
+    with pytest.raises(
+        ValueError, match="monotonic schedule of the rate's weight is for"
+    ):
+        replace(config, objective=annealed)
+    plain = baseline(config, 4.0)
+    assert replace(plain, objective=replace(plain.objective, rate_schedule="monotonic"))
+
+
+def test_a_sigmoid_and_a_bernoulli_likelihood_are_refused() -> None:
+    config = preset("dsprites", "quick", "tcvae")
+    sigmoid = ConvConfig(design="burgess", output="sigmoid")
+    with pytest.raises(ValueError, match="takes logits, and this decoder ends in a sigmoid"):
+        replace(config, model=sigmoid)
+    assert replace(config, model=sigmoid, likelihood="squared_error")

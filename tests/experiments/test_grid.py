@@ -203,6 +203,29 @@ def test_stacked_runs_are_those_of_separate_ones(
             np.testing.assert_allclose(ours.metric(name), theirs.metric(name), rtol=1e-4, atol=1e-6)
 
 
+def test_runs_that_have_come_as_far_are_stacked_and_a_damaged_one_fails_alone(
+    tiny: RunConfig, folder: Path, protocol: Protocol
+) -> None:
+    done, damaged, other, fresh = baseline_tasks(tiny, folder, BETAS, SEEDS, protocol)
+    assert [outcome.reason for outcome in silent([done])] == [None]
+    done.results.unlink()  # trained, and not evaluated: it stands at another step
+    damaged.checkpoint.write_bytes(b"not a checkpoint")
+    outcomes = {o.task.name: o.reason for o in in_stacks([done, damaged, other, fresh], 4)}
+    assert outcomes.pop(damaged.name) is not None
+    assert outcomes == {task.name: None for task in (done, other, fresh)}
+    assert not is_done(damaged)
+
+
+def test_quiet_is_quiet(
+    tiny: RunConfig, tmp_path: Path, protocol: Protocol, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one = {"betas": (1.0,), "seeds": (0,)}
+    run_baselines(tiny, tmp_path / "b.h5", protocol=protocol, quiet=True, **one)
+    assert capfd.readouterr() == ("", "")
+    run_baselines(tiny, tmp_path / "c.h5", protocol=protocol, **one)
+    assert "run 1 of 1: beta1-seed0" in capfd.readouterr().err
+
+
 def test_only_runs_alike_are_stacked(
     tiny: RunConfig, folder: Path, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mrtc.experiments.execute import Executor, one_after_another
+from mrtc.experiments.execute import Executor
 from mrtc.experiments.tasks import Protocol
 
 
@@ -19,7 +19,8 @@ class FigureOptions:
     steps: int | None = None
     """Gradient steps of each run; ``None`` for those of the figure's budget."""
     protocol: Protocol = field(default_factory=Protocol)
-    executor: Executor = one_after_another
+    executor: Executor | None = None
+    """Where runs are performed; here, one after another, if left out."""
     force: bool = False
     """Begin anew, whatever the folder holds."""
     quiet: bool = False

@@ -1,12 +1,14 @@
 """The sets of runs behind a figure, trained in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from mrtc.errors import MrtcError
 from mrtc.experiments.baselines import choose_learning_rate
 from mrtc.experiments.config import RunConfig
+from mrtc.experiments.execute import one_after_another
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.grid import grid_folder, perform_all, results_of
 from mrtc.experiments.tasks import Protocol, Task
@@ -47,6 +49,7 @@ def train_sets(
     Raises:
         MrtcError: If all runs of a set failed.
     """
+    executor = options.executor or partial(one_after_another, quiet=options.quiet)
     folder = options.folder / "runs"
     with grid_folder(folder, config, protocol, resume=True, force=options.force):
         tasks: dict[str, list[Task]] = {}
@@ -54,14 +57,14 @@ def train_sets(
             chosen = at_one
             if learning_rates:
                 chosen = choose_learning_rate(
-                    *(at_one, folder, learning_rates, protocol, options.executor),
+                    *(at_one, folder, learning_rates, protocol, executor),
                     name=name,
                     part=part,
                     quiet=options.quiet,
                 )
             tasks[name] = make(chosen, folder)
         together = [task for some in tasks.values() for task in some]
-        failures = perform_all(together, options.executor, title="runs", quiet=options.quiet)
+        failures = perform_all(together, executor, title="runs", quiet=options.quiet)
         found = {name: Trained(_collected(some, failures), some) for name, some in tasks.items()}
     for name, trained in found.items():
         write_runs(options.folder / f"{name}.h5", trained.runs)
