@@ -83,9 +83,7 @@ def test_the_seed_decides_the_first_weights() -> None:
 def test_a_schedule_of_the_rate_is_for_baselines() -> None:
     config = preset("dsprites", "quick", "tcvae")
     annealed = replace(config.objective, rate_schedule="monotonic")
-    with pytest.raises(
-        ValueError, match="monotonic schedule of the rate's weight is for"
-    ):
+    with pytest.raises(ValueError, match="monotonic schedule of the rate's weight is for"):
         replace(config, objective=annealed)
     plain = baseline(config, 4.0)
     assert replace(plain, objective=replace(plain.objective, rate_schedule="monotonic"))
