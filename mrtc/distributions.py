@@ -1,7 +1,6 @@
 """The distributions of a VAE: log densities and rates in nats, draws by explicit generators."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -97,12 +96,26 @@ class SquaredError:
         return -(x.to(mean.dtype) - mean).flatten(1).square().sum(1)
 
 
-LikelihoodName = Literal["bernoulli", "squared_error"]
-LIKELIHOODS: dict[LikelihoodName, Callable[[Tensor], Likelihood]] = {
-    "bernoulli": Bernoulli,
-    "squared_error": SquaredError,
-}
-"""By name, from what a decoder puts out."""
+@dataclass(frozen=True)
+class Gaussian:
+    r"""A likelihood N(x; \mu, \sigma^2 I) with one sigma for all entries of an example.
+
+    .. math:: \log p(x|z) = -\frac{\|x - \mu\|^2}{2 \sigma^2} - d \log\sigma - \tfrac d2 \log 2\pi
+    """
+
+    mean: Float[Tensor, "batch *event"]
+    log_sigma: Float[Tensor, " batch"]
+
+    def log_prob(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, " batch"]:
+        """log p(x|z), summed over the event, in nats; always in float32 or better."""
+        squared_error = -SquaredError(self.mean).log_prob(x)
+        entries = self.mean[0].numel()
+        constant = entries * (self.log_sigma + HALF_LOG_TWO_PI)
+        return -0.5 * squared_error * (-2 * self.log_sigma).exp() - constant
+
+
+LikelihoodName = Literal["bernoulli", "squared_error", "gaussian"]
+"""Each takes what a decoder puts out: logits, or means; ``gaussian`` has a sigma beside them."""
 
 
 class _LogProb(torch.autograd.Function):

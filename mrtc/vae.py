@@ -6,7 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mrtc.distributions import LIKELIHOODS, DiagonalGaussian, Likelihood, LikelihoodName
+from mrtc.distributions import (
+    Bernoulli,
+    DiagonalGaussian,
+    Gaussian,
+    Likelihood,
+    LikelihoodName,
+    SquaredError,
+)
+from mrtc.layers import NoiseScale
 from mrtc.rates import BetaRange
 
 
@@ -42,6 +50,10 @@ class VAE(nn.Module):
         codes: Latent dimensions.
         betas: The range it is trained for.
         likelihood: Of an example given its code.
+        noise: Its log sigma, for ``gaussian``.
+
+    Raises:
+        ValueError: If likelihood and noise do not go together.
     """
 
     def __init__(
@@ -51,13 +63,17 @@ class VAE(nn.Module):
         codes: int,
         betas: BetaRange,
         likelihood: LikelihoodName = "bernoulli",
+        noise: NoiseScale | None = None,
     ) -> None:
         super().__init__()
+        if (likelihood == "gaussian") != (noise is not None):
+            raise ValueError(f"a gaussian likelihood needs noise, and only that; got {likelihood}")
         self.encoder: Encoder = encoder
         self.decoder = decoder
         self.codes = codes
         self.betas = betas
         self.likelihood = likelihood
+        self.noise = noise
 
     def encode(
         self, x: Float[Tensor, "batch *event"], beta: Float[Tensor, " group"] | float
@@ -84,7 +100,12 @@ class VAE(nn.Module):
         self, z: Float[Tensor, "batch code"], beta: Float[Tensor, " group"] | float
     ) -> Likelihood:
         """The likelihood of each code vector; ``beta`` as in :meth:`encode`."""
-        return LIKELIHOODS[self.likelihood](self.decoder(z, self._rate_code(beta, z.device)))
+        rate_code = self._rate_code(beta, z.device)
+        out: Tensor = self.decoder(z, rate_code)
+        if self.noise is not None:
+            log_sigma = self.noise(rate_code).repeat_interleave(len(z) // len(rate_code))
+            return Gaussian(out, log_sigma)
+        return Bernoulli(out) if self.likelihood == "bernoulli" else SquaredError(out)
 
     def sample(
         self, count: int, beta: float, generator: torch.Generator

@@ -7,7 +7,14 @@ import torch
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 
-from mrtc.distributions import Bernoulli, DiagonalGaussian, _LogProb, log_standard_normal
+from mrtc.distributions import (
+    Bernoulli,
+    DiagonalGaussian,
+    Gaussian,
+    SquaredError,
+    _LogProb,
+    log_standard_normal,
+)
 
 
 def posterior() -> DiagonalGaussian:
@@ -121,3 +128,20 @@ def test_gradients_of_the_likelihood_are_those_of_finite_differences(stacked: bo
     ]
     function = torch.func.vmap(_LogProb.apply) if stacked else _LogProb.apply
     assert torch.autograd.gradcheck(function, inputs)
+
+
+@pytest.mark.oracle("distortion")
+def test_the_gaussian_likelihood_is_that_of_torch() -> None:
+    """A sigma for each example, all its entries alike."""
+    mean, x = torch.randn(2, 4, 3, 5, 5, generator=torch.manual_seed(0), dtype=torch.float64)
+    log_sigma = torch.tensor([-2.0, -0.3, 0.0, 1.5], dtype=torch.float64)
+    expected = Normal(mean, log_sigma.exp()[:, None, None, None]).log_prob(x).flatten(1).sum(1)
+    torch.testing.assert_close(Gaussian(mean, log_sigma).log_prob(x), expected)
+
+
+def test_squared_errors_are_a_gaussian_of_variance_one_half_but_for_a_constant() -> None:
+    mean, x = torch.randn(2, 3, 2, 4, generator=torch.manual_seed(1), dtype=torch.float64)
+    log_sigma = torch.full((3,), 0.5, dtype=torch.float64).log() / 2
+    constant = 8 / 2 * torch.tensor(torch.pi, dtype=torch.float64).log()
+    gaussian = Gaussian(mean, log_sigma).log_prob(x)
+    torch.testing.assert_close(gaussian, SquaredError(mean).log_prob(x) - constant)

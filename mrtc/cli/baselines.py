@@ -14,7 +14,8 @@ def baselines(
         str, typer.Option(help="Grid low:high:count (0.1:10:7, log-spaced), list, or number.")
     ] = "0.1:10:7",
     seeds: Annotated[int, typer.Option(min=1, help="Runs at each beta: seeds 0, 1, ...")] = 3,
-    objective: run_options.Objective = "tcvae",
+    objective: run_options.Objective = None,
+    arch: run_options.Arch = None,
     preset: run_options.Preset = "quick",
     out: Annotated[
         Path | None,
@@ -33,6 +34,11 @@ def baselines(
     warmup: run_options.Warmup = None,
     hidden: run_options.Hidden = None,
     codes: run_options.Codes = None,
+    design: run_options.Design = None,
+    likelihood: run_options.Likelihood = None,
+    sigma: run_options.Sigma = None,
+    size: run_options.Size = None,
+    skip_broken: run_options.SkipBroken = False,
     estimator: run_options.Estimator = None,
     rate_schedule: run_options.RateSchedule = None,
     examples: Annotated[
@@ -60,15 +66,21 @@ def baselines(
     Example: `mrtc baselines dsprites --betas 0.1:10:7 --seeds 3 --workers 2`
     """
     from mrtc.cli.tables import print_runs
-    from mrtc.cli.training_options import build_config, choose_executor, parse_learning_rates
+    from mrtc.cli.training_options import (
+        build_config,
+        choose_executor,
+        find_dataset,
+        parse_learning_rates,
+    )
     from mrtc.errors import MrtcError
     from mrtc.experiments.baselines import run_baselines
     from mrtc.experiments.tasks import Protocol
     from mrtc.metrics.catalogue import choose
     from mrtc.rates import parse_grid
 
+    name, data = find_dataset(dataset, data)
     config = build_config(
-        dataset,
+        name,
         preset,
         objective,
         betas=None,
@@ -82,11 +94,16 @@ def baselines(
             "schedule": schedule,
             "warmup": warmup,
         },
-        model={"hidden": hidden, "codes": codes},
+        model={"hidden": hidden, "codes": codes, "design": design},
         estimator=estimator,
         rate_schedule=rate_schedule,
+        arch=arch,
+        likelihood=likelihood,
+        sigma=sigma,
+        size=size,
+        skip_broken=skip_broken,
     )
-    out = out or Path(f"{dataset}-{objective}-{preset}-baselines.h5")
+    out = out or Path(f"{Path(dataset).stem}-{config.objective.name}-{preset}-baselines.h5")
     runs = run_baselines(
         config,
         out,

@@ -9,12 +9,13 @@ from mrtc.cli import options
 
 def presets(as_json: options.Json = False) -> None:
     """List the presets with their budgets."""
-    from mrtc.experiments import PRESETS
+    from mrtc.experiments import PRESETS, preset
 
     rows = {
-        f"{dataset} {name}": (entry.summary, entry.build("tcvae"))
+        f"{dataset} {name} {arch}": (entry.summary, preset(dataset, name, arch=arch))
         for dataset, entries in PRESETS.items()
         for name, entry in entries.items()
+        for arch in entry.builds
     }
     if as_json:
         typer.echo(json.dumps({key: json.loads(run.to_json()) for key, (_, run) in rows.items()}))

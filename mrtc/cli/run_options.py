@@ -4,8 +4,37 @@ from typing import Annotated, Literal
 
 import typer
 
-Dataset = Annotated[str, typer.Argument(help="Dataset, as `mrtc data list` names it.")]
-Objective = Annotated[Literal["beta", "tcvae"], typer.Option(help="beta-VAE, or beta-TCVAE.")]
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        help="Dataset, as `mrtc data list` names it, or your own images: a folder, .zip, .npz, .h5."
+    ),
+]
+Objective = Annotated[
+    Literal["beta", "tcvae"] | None,
+    typer.Option(help="beta-VAE, or beta-TCVAE, which is the usual one for dsprites only."),
+]
+Arch = Annotated[
+    Literal["mlp", "linear", "conv", "resnet"] | None,
+    typer.Option(help="Architecture; the first that `mrtc presets` lists if left out."),
+]
+Design = Annotated[
+    Literal["chadebec", "burgess", "locatello", "chen"] | None,
+    typer.Option(help="Whose layers, with --arch conv."),
+]
+Likelihood = Annotated[
+    Literal["bernoulli", "squared_error", "gaussian"] | None,
+    typer.Option(help="Of pixels; it owns the units of the distortion."),
+]
+Sigma = Annotated[
+    str | None, typer.Option(help="Of the gaussian likelihood: a number, or `learned`.")
+]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out your own images that cannot be read.")
+]
+Size = Annotated[
+    int | None, typer.Option(min=4, help="Side in pixels that your own images are given (64).")
+]
 Preset = Annotated[str, typer.Option(help="Preset, as `mrtc presets` lists them.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps.")]
 Batch = Annotated[int | None, typer.Option(min=2, help="Examples in a step.")]

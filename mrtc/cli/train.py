@@ -10,7 +10,8 @@ from mrtc.cli import options, run_options
 
 def train(
     dataset: run_options.Dataset,
-    objective: run_options.Objective = "tcvae",
+    objective: run_options.Objective = None,
+    arch: run_options.Arch = None,
     betas: Annotated[
         str | None, typer.Option(help="Range low:high of a multi-rate model (0.1:10).")
     ] = None,
@@ -28,6 +29,11 @@ def train(
     warmup: run_options.Warmup = None,
     hidden: run_options.Hidden = None,
     codes: run_options.Codes = None,
+    design: run_options.Design = None,
+    likelihood: run_options.Likelihood = None,
+    sigma: run_options.Sigma = None,
+    size: run_options.Size = None,
+    skip_broken: run_options.SkipBroken = False,
     gated: Annotated[
         Literal["inner", "hidden", "all"] | None,
         typer.Option(help="Layers with gates: inner (the published jobs), hidden, all."),
@@ -53,12 +59,13 @@ def train(
     Example: `mrtc train dsprites --objective tcvae --out ckpt.pt`; on two GPUs: `torchrun
     --nproc-per-node 2 --no-python mrtc train dsprites --preset paper --out ckpt.pt`
     """
-    from mrtc.cli.training_options import build_config
+    from mrtc.cli.training_options import build_config, find_dataset
     from mrtc.devices import is_first_process, leave_processes
     from mrtc.experiments import run
 
+    name, data = find_dataset(dataset, data)
     config = build_config(
-        dataset,
+        name,
         preset,
         objective,
         betas=betas,
@@ -72,12 +79,25 @@ def train(
             "schedule": schedule,
             "warmup": warmup,
         },
-        model={"hidden": hidden, "codes": codes, "gated": gated, "gate_init": gate_init},
+        model={
+            "hidden": hidden,
+            "codes": codes,
+            "design": design,
+            "gated": gated,
+            "gate_init": gate_init,
+        },
         estimator=estimator,
         rate_schedule=rate_schedule,
+        arch=arch,
+        likelihood=likelihood,
+        sigma=sigma,
+        size=size,
+        skip_broken=skip_broken,
     )
     out = out or Path(
-        f"{dataset}-{objective}-{preset}-beta{config.betas}-seed{seed}.pt".replace(":", "to")
+        f"{Path(dataset).stem}-{config.objective.name}-{preset}-beta{config.betas}-seed{seed}.pt".replace(
+            ":", "to"
+        )
     )
     checkpoint = run(
         config,

@@ -4,26 +4,49 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from mrtc.architectures import ModelConfig
+from mrtc.distributions import LikelihoodName
 from mrtc.errors import BetaError, MrtcError
 from mrtc.experiments import RunConfig, preset
 from mrtc.experiments.baselines import PAPER_LEARNING_RATES
+from mrtc.experiments.data import DATASETS
 from mrtc.experiments.execute import Executor, in_processes, one_after_another
-from mrtc.experiments.presets import baseline
+from mrtc.experiments.presets import ArchName, baseline
 from mrtc.experiments.ray_cluster import on_ray
 from mrtc.experiments.stacks import in_stacks
 from mrtc.objectives import ObjectiveName, RateSchedule
 from mrtc.rates import BetaRange
 
 
+def find_dataset(dataset: str, data: Path | None) -> tuple[str, Path | None]:
+    """The name of a dataset and where its files are; a path stands for the user's own images.
+
+    Raises:
+        MrtcError: If there is no such dataset and no such file, or two places are named.
+    """
+    if dataset in DATASETS:
+        return dataset, data
+    if not Path(dataset).exists():
+        raise MrtcError(
+            f"there is no dataset {dataset!r}, nor a folder or file of that name; choose among "
+            f"{', '.join(DATASETS)}, or give a folder of images"
+        )
+    if data is not None:
+        raise MrtcError(
+            f"{dataset} names your own images, and --data {data} names others; give one of them"
+        )
+    return "images", Path(dataset)
+
+
 def build_config(
     dataset: str,
     preset_name: str,
-    objective: ObjectiveName,
+    objective: ObjectiveName | None,
     *,
     betas: str | None,
     beta: float | None,
@@ -33,6 +56,11 @@ def build_config(
     model: Mapping[str, Any],
     estimator: str | None,
     rate_schedule: RateSchedule | None = None,
+    arch: ArchName | None = None,
+    likelihood: LikelihoodName | None = None,
+    sigma: str | None = None,
+    size: int | None = None,
+    skip_broken: bool = False,
 ) -> RunConfig:
     """A preset with what was asked for in its place; ``None`` leaves the preset's value.
 
@@ -44,7 +72,15 @@ def build_config(
             f"--betas {betas} asks for a multi-rate model and --beta {beta:g} for a baseline; "
             "give one of them"
         )
-    config = preset(dataset, preset_name, objective)
+    config = preset(dataset, preset_name, objective, arch)
+    if config.dataset != "images" and (size is not None or skip_broken):
+        option = "--skip-broken" if size is None else "--size"
+        raise MrtcError(f"{option} is for your own images, and {dataset} is none; leave it out")
+    if sigma is not None and (likelihood or config.likelihood) != "gaussian":
+        raise MrtcError("--sigma is of the gaussian likelihood; add --likelihood gaussian")
+    model = _given(model)
+    if likelihood is not None and hasattr(config.model, "output"):
+        model["output"] = "logits" if likelihood == "bernoulli" else "sigmoid"
     try:
         if groups is None and training.get("batch") is not None:
             groups = str(math.gcd(config.objective.betas_in(training["batch"]), training["batch"]))
@@ -53,7 +89,11 @@ def build_config(
             seed=seed,
             betas=config.betas if betas is None else BetaRange.parse(betas),
             training=replace(config.training, **_given(training)),
-            model=_with_sizes(config.model, _given(model)),
+            model=_with_sizes(config.model, model),
+            likelihood=likelihood or config.likelihood,
+            sigma=config.sigma if sigma is None else _sigma(sigma),
+            image_size=size or config.image_size,
+            skip_broken=skip_broken,
             objective=replace(
                 config.objective,
                 **_given({"estimator": estimator, "groups": _groups(groups)}),
@@ -95,6 +135,13 @@ def _groups(text: str | None) -> int | str | None:
     if not text.isdecimal() or int(text) == 0:
         raise MrtcError(f"--groups {text!r} is neither a positive number nor `example`")
     return int(text)
+
+
+def _sigma(text: str) -> float | Literal["learned"]:
+    try:
+        return "learned" if text == "learned" else float(text)
+    except ValueError:
+        raise MrtcError(f"--sigma {text!r} is neither a number nor `learned`") from None
 
 
 def parse_learning_rates(text: str | None) -> tuple[float, ...]:

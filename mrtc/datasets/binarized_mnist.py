@@ -79,7 +79,11 @@ def load(path: Path | None = None, part: Part = "train", *, quiet: bool = False)
 
 def _official(part: Part) -> RemoteFile:
     name = f"binarized_mnist_{part}.amat"
-    return RemoteFile(name, (f"{ADDRESS}/{name}",), SHA256[part])
+    return RemoteFile(name, (f"{ADDRESS}/{name}",), f"sha256:{SHA256[part]}")
+
+
+FILES: dict[Part, tuple[RemoteFile, ...]] = {part: (_official(part),) for part in POPULATION}
+"""What to download for each part."""
 
 
 def _read(path: Path, population: int, file: RemoteFile) -> UInt8[np.ndarray, "example 98"]:
@@ -98,7 +102,7 @@ def _read(path: Path, population: int, file: RemoteFile) -> UInt8[np.ndarray, "e
             f"{path} should be {population} lines of {LINE.size} bytes, but has "
             f"{size / LINE.size:.6g} lines ({size} bytes); {file.advice}"
         )
-    if digest.hexdigest() != file.sha256:
+    if f"sha256:{digest.hexdigest()}" != file.digest:
         raise DataError(
             f"{path} has the right form, but is not the official text: its sha256, unzipped, is "
             f"{digest.hexdigest()}; {file.advice}"

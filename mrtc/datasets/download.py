@@ -1,13 +1,15 @@
 """Official data files: from the cache, from the network, or from a folder that the user has.
 
-A file is known by its sha256. What comes from the network is kept only if it has it, so a page
-that says "not found" never passes for data.
+A file is known by its digest, of the kind that was published for it. What comes from the network is
+kept only if it has it, so a page that says "not found" never passes for data.
 """
 
 import hashlib
 import os
+import re
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -29,14 +31,55 @@ class RemoteFile:
     urls: tuple[str, ...]
     """Where it can be had, by http or https; tried in this order."""
 
-    sha256: str
-    """Of its bytes, in lower-case hexadecimal digits."""
+    digest: str
+    """Of its bytes: ``sha256:`` or ``md5:``, then lower-case hexadecimal digits."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", self.digest):
+            raise ValueError(
+                f"the digest of {self.name} should be sha256: and 64, or md5: and 32 lower-case "
+                f"hexadecimal digits, got {self.digest!r}"
+            )
+
+    @property
+    def kind(self) -> str:
+        """Which digest was published."""
+        return self.digest.partition(":")[0]
+
+    def is_at(self, path: Path) -> bool:
+        """Whether this file is there, whole; not if it cannot be read."""
+        try:
+            return digest(path, self.kind) == self.digest
+        except OSError:
+            return False
+
+    def verdict(self, path: Path) -> str:
+        """How far the file at ``path`` was found to be this one, for the source of the data."""
+        if self.is_at(path):
+            return f"official {self.name}, {self.kind} verified"
+        return f"{self.name} of the official form, but of another {self.kind}"
 
     @property
     def advice(self) -> str:
         """What to do if it is missing or damaged, to end an error message with."""
         places = " or ".join(self.urls)
-        return f"get {self.name} (sha256 {self.sha256}) from {places}, and give its folder"
+        return f"get {self.name} ({in_words(self.digest)}) from {places}, and give its folder"
+
+
+def digest(path: Path, kind: str) -> str:
+    """Of the bytes of a file, as in ``RemoteFile.digest``; ``kind`` is sha256 or md5.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        made = hashlib.file_digest(file, partial(hashlib.new, kind, usedforsecurity=False))
+    return f"{kind}:{made.hexdigest()}"
+
+
+def in_words(digest: str) -> str:
+    """A digest as messages name it: its kind, a blank, and its digits."""
+    return digest.replace(":", " ")
 
 
 def cache_folder() -> Path:
@@ -53,16 +96,16 @@ def fetch(file: RemoteFile, *, folder: Path | None = None, quiet: bool = False) 
         quiet: Show no progress.
 
     Raises:
-        DataError: If no address gives a file with this sha256.
+        DataError: If no address gives a file with this digest.
         OutputError: If the cache cannot be written.
     """
     path = (folder or cache_folder()) / file.name
-    if _is_whole(path, file.sha256):
+    if file.is_at(path):
         return path
     failures = []
     for url in file.urls:
         try:
-            _download(url, path, file.sha256, quiet=quiet)
+            _download(url, path, file, quiet=quiet)
         except _DownloadError as error:
             failures.append(f"  {url}: {error}")
         except OutputError as error:
@@ -74,23 +117,25 @@ def fetch(file: RemoteFile, *, folder: Path | None = None, quiet: bool = False) 
     reasons = "\n".join(failures)
     raise DataError(
         f"{file.name} could not be downloaded:\n{reasons}\n"
-        f"Get a file of that name with sha256 {file.sha256} elsewhere, and give its folder with "
-        "--data."
+        f"Get a file of that name with {in_words(file.digest)} elsewhere, and give its "
+        "folder with --data."
     )
 
 
-def find(names: tuple[str, ...], path: Path, *, advice: str) -> Path:
+def find(names: tuple[str, ...], path: Path, *, advice: str, zipped: bool = True) -> Path:
     """The first of some official files that the user has, as it is or gzipped.
 
     Args:
-        names: What it may be called, in exact case; ``.gz`` may follow.
+        names: What it may be called, in exact case.
         path: Such a file, or a folder that holds one.
         advice: What to do if there is none, to end the message with.
+        zipped: Whether ``.gz`` may follow the name.
 
     Raises:
         DataError: If the path cannot be read, or is or holds no such file.
     """
-    known = [official for name in names for official in (name, f"{name}.gz")]
+    ends = ("", ".gz") if zipped else ("",)
+    known = [name + end for name in names for end in ends]
     try:
         is_file = path.is_file()
         present = {path.name} if is_file else {entry.name for entry in path.iterdir()}
@@ -132,7 +177,7 @@ class _Bar:
             self._progress.__exit__(None, None, None)
 
 
-def _download(url: str, path: Path, sha256: str, *, quiet: bool) -> None:
+def _download(url: str, path: Path, wanted: RemoteFile, *, quiet: bool) -> None:
     # Not by pooch.retrieve: its files could be read by no other user of a shared cache, and it
     # does not tell a full disk from a broken connection.
     bar = _Bar(f"downloading {path.name}", quiet=quiet)
@@ -142,12 +187,13 @@ def _download(url: str, path: Path, sha256: str, *, quiet: bool) -> None:
         except RequestException as error:
             raise _DownloadError(_in_brief(error)) from error
         received = Path(file.name)
-        seen = _sha256(received)
-        if seen != sha256:
+        seen = digest(received, wanted.kind)
+        if seen != wanted.digest:
             with received.open("rb") as again:
                 is_page = again.read(40).lstrip().startswith(b"<")
             kind = "a web page" if is_page else "another file"
-            raise _DownloadError(f"{kind} of {received.stat().st_size} bytes, sha256 {seen}")
+            size = received.stat().st_size
+            raise _DownloadError(f"{kind} of {size} bytes, {in_words(seen)}")
 
 
 def _in_brief(error: RequestException) -> str:
@@ -158,16 +204,3 @@ def _in_brief(error: RequestException) -> str:
     while root.__context__ is not None:
         root = root.__context__
     return str(getattr(root, "strerror", None) or root)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_whole(path: Path, sha256: str) -> bool:
-    """Whether the file is there, can be read, and is the right one."""
-    try:
-        return _sha256(path) == sha256
-    except OSError:
-        return False

@@ -2,8 +2,9 @@
 
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from mrtc.factors import FactorGrid
@@ -21,6 +22,26 @@ class Examples(Protocol):
 
 
 @runtime_checkable
+class Images(Examples, Protocol):
+    """Examples that are images of one shape, and know where they come from."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Of one image: channels, rows, columns."""
+
+    @property
+    def source(self) -> str:
+        """Where they come from, in words."""
+
+    @property
+    def checksum(self) -> str:
+        """Of all pixels, as the name of its kind, a colon, and digits."""
+
+    def to(self, device: torch.device | str) -> "Images":
+        """The same images on another device."""
+
+
+@runtime_checkable
 class DrawnExamples(Examples, Protocol):
     """Examples of which training sees another version every time: flipped, or binarised anew."""
 
@@ -28,15 +49,6 @@ class DrawnExamples(Examples, Protocol):
         self, index: Int[Tensor, " batch"], generator: torch.Generator
     ) -> Float[Tensor, "batch *event"]:
         """The examples of these indices, each drawn anew; ``generator`` is of their device."""
-
-
-def training_images(
-    examples: Examples, index: Int[Tensor, " batch"], generator: torch.Generator
-) -> Float[Tensor, "batch *event"]:
-    """What a training step sees of these examples."""
-    if isinstance(examples, DrawnExamples):
-        return examples.draw(index, generator)
-    return examples.images(index)
 
 
 @runtime_checkable
@@ -50,3 +62,15 @@ class FactorExamples(Examples, Protocol):
     @property
     def grid(self) -> FactorGrid:
         """Their factors."""
+
+
+@runtime_checkable
+class AttributeExamples(Examples, Protocol):
+    """Examples of which some facts are known, in no grid."""
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Empty where nothing is known."""
+
+    def attributes(self, index: Int[np.ndarray, " batch"]) -> Int64[np.ndarray, "batch attribute"]:
+        """The class of each example in each attribute, from 0."""

@@ -1,6 +1,8 @@
 """Images of 8 bits a value on one device."""
 
+import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -25,6 +27,11 @@ class ByteImages:
         """Of one image: channels, rows, columns."""
         _, channels, rows, columns = self.pixels.shape
         return channels, rows, columns
+
+    @cached_property
+    def checksum(self) -> str:
+        """CRC-32 of the pixels, as ``crc32:`` and eight hexadecimal digits."""
+        return f"crc32:{zlib.crc32(self.pixels.numpy(force=True).data):08x}"
 
     def to(self, device: torch.device | str) -> "ByteImages":
         """The same images on another device."""

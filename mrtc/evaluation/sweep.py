@@ -1,6 +1,7 @@
 """The sweep: everything that is measured at each beta of a grid, written beta by beta."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from mrtc.devices import Precision
 from mrtc.errors import ResultsError
 from mrtc.evaluation.decode import PosteriorDecoder
 from mrtc.evaluation.encode import PosteriorEncoder
+from mrtc.evaluation.recalibration import Recalibration
 from mrtc.factors import FactorGrid
 from mrtc.metrics.active_units import code_variance
 from mrtc.metrics.information import Estimator, Information, information_matrix
@@ -82,6 +84,7 @@ def sweep(
     *,
     device: torch.device,
     precision: Precision = "auto",
+    recalibration: Recalibration | None = None,
     quiet: bool = False,
 ) -> None:
     """Evaluates ``vae`` at every beta that ``writer`` has not got yet.
@@ -94,6 +97,7 @@ def sweep(
         device: Where to compute.
         precision: Of the encoder's matrix products. The decoder runs in float32, as the
             distortion is reported as it is.
+        recalibration: Of batch normalisation at each beta, where that is asked for.
         quiet: Show no progress.
 
     Raises:
@@ -115,22 +119,25 @@ def sweep(
     ) as progress:
         for position in pending:
             beta = float(betas[position])
-            mean, log_sigma = encoder.moments(beta)
-            decoder = PosteriorDecoder(
-                *(vae, examples, index[kept], mean[kept], log_sigma[kept]), beta=beta, device=device
-            )
-            mig: Values = {}
+            with recalibration.at(vae, beta, device) if recalibration else nullcontext():
+                mean, log_sigma = encoder.moments(beta)
+                decoder = PosteriorDecoder(
+                    *(vae, examples, index[kept], mean[kept], log_sigma[kept]),
+                    beta=beta,
+                    device=device,
+                )
+                values = _values(mean, log_sigma, kept, decoder.distortion(config.seed))
+                if config.importance_samples:
+                    draws = config.importance_samples
+                    bound = decoder.importance_weighted_bound(draws, config.seed)
+                    values |= {
+                        "importance_weighted_bound": bound.value,
+                        "importance_weighted_bound_error": bound.error,
+                        "effective_samples": bound.mean_effective_samples,
+                    }
             if grid is not None and factors is not None:
                 information = _information(mean, log_sigma, factors, config, beta)
-                mig = _mig(information, grid.names, config.scored_factors)
-            values = _values(mean, log_sigma, kept, decoder.distortion(config.seed)) | mig
-            if config.importance_samples:
-                bound = decoder.importance_weighted_bound(config.importance_samples, config.seed)
-                values |= {
-                    "importance_weighted_bound": bound.value,
-                    "importance_weighted_bound_error": bound.error,
-                    "effective_samples": bound.mean_effective_samples,
-                }
+                values |= _mig(information, grid.names, config.scored_factors)
             writer.write(position, values, {name: parameters[name] for name in values})
             shown = {
                 name: float(values[name])

@@ -3,7 +3,7 @@
 import json
 from typing import Literal
 
-from pydantic import TypeAdapter
+from pydantic import PositiveFloat, PositiveInt, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from mrtc.architectures import ModelConfig
@@ -13,7 +13,18 @@ from mrtc.rates import BetaRange
 from mrtc.training import TrainingConfig
 from mrtc.trees import differing
 
-DatasetName = Literal["dsprites", "binarized-mnist"]
+DatasetName = Literal[
+    "dsprites",
+    "binarized-mnist",
+    "mnist",
+    "omniglot",
+    "omniglot-28",
+    "cifar10",
+    "svhn",
+    "celeba",
+    "images",
+]
+"""``images`` are the user's own."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,14 @@ class RunConfig:
     """Where the data came from, in words."""
     likelihood: LikelihoodName = "bernoulli"
     """Of an example given its code; it owns the units of the distortion."""
+    sigma: PositiveFloat | Literal["learned"] = "learned"
+    """Of the gaussian likelihood; a learned one is a function of beta in a multi-rate model."""
+    image_size: PositiveInt | None = None
+    """Side in pixels that the user's own images are given; ``None`` for all other data."""
+    skip_broken: bool = False
+    """Whether those of the user's own images that cannot be read are left out."""
+    image_shape: tuple[int, int, int] | None = None
+    """Of the user's own images; filled in when they are read."""
 
     def __post_init__(self) -> None:
         betas = self.objective.betas_in(self.training.batch)

@@ -1,18 +1,36 @@
 """Datasets by name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mrtc.datasets import binarized_mnist, dsprites
-from mrtc.datasets.binarized_mnist import BinarizedMNIST
-from mrtc.datasets.dsprites import DSprites
+from mrtc.datasets import (
+    binarized_mnist,
+    celeba,
+    cifar,
+    dsprites,
+    mnist,
+    omniglot,
+    omniglot_28,
+    own,
+    svhn,
+)
+from mrtc.datasets.binarised import Binarised
+from mrtc.datasets.download import RemoteFile
+from mrtc.datasets.examples import Images
+from mrtc.datasets.flipped import Flipped
+from mrtc.datasets.images import ByteImages
 from mrtc.errors import DataError
 
-Dataset = DSprites | BinarizedMNIST
+if TYPE_CHECKING:
+    from mrtc.experiments.config import RunConfig
+
+Dataset = Images
+Load = Callable[..., Images]
+"""From a path, or from where the data come by themselves; with the part, where there are parts."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +39,15 @@ class Entry:
 
     summary: str
     """What it is and where it comes from, in a line."""
-    load: Callable[..., Dataset]
-    """From a path, or from where it comes by itself."""
+    load: Load
     image_shape: tuple[int, ...]
-    """Of one example."""
+    """Of one example; empty for the user's own."""
     factors: tuple[str, ...] = ()
     """Its known factors; empty where there are none."""
     parts: tuple[str, ...] = ()
-    """Of the official split, that for training first, that for testing last; empty where there is
-    none."""
+    """Of its split, that for training first, that for testing last; empty where there is none."""
+    files: Mapping[Any, tuple[RemoteFile, ...]] = field(default_factory=dict)
+    """By part: what can be downloaded."""
 
     @property
     def default_part(self) -> str | None:
@@ -37,19 +55,93 @@ class Entry:
         return self.parts[-1] if self.parts else None
 
 
+def _binarised(load: Callable[..., ByteImages]) -> Load:
+    """Grey images as probabilities: drawn anew in training, once for evaluation."""
+
+    def binarised(path: Path | None, part: str, *, quiet: bool) -> Images:
+        return Binarised(load(path, part, quiet=quiet), is_fresh=part == "train")
+
+    return binarised
+
+
+def _flipped(load: Load) -> Load:
+    """Mirrored at random in training."""
+
+    def flipped(path: Path | None, part: str, *, quiet: bool) -> Images:
+        images = load(path, part, quiet=quiet)
+        return Flipped(images) if part == "train" else images
+
+    return flipped
+
+
+TWO, THREE = ("train", "test"), ("train", "valid", "test")
+
 DATASETS = {
     "dsprites": Entry(
         "737,280 binary images of 64 x 64, the full grid of 5 factors; rendered, or --data FILE",
         dsprites.load,
-        DSprites.image_shape,
-        factors=DSprites.grid.names,
+        dsprites.DSprites.image_shape,
+        factors=dsprites.DSprites.grid.names,
     ),
     "binarized-mnist": Entry(
         "70,000 binary images of 28 x 28, Larochelle and Murray's fixed binarisation; downloaded, "
         "or --data FOLDER",
         binarized_mnist.load,
-        BinarizedMNIST.image_shape,
-        parts=("train", "valid", "test"),
+        (1, 28, 28),
+        parts=THREE,
+        files=binarized_mnist.FILES,
+    ),
+    "mnist": Entry(
+        "70,000 digits of 28 x 28, in training binarised anew at every access; downloaded, or "
+        "--data FOLDER",
+        _binarised(mnist.load),
+        (1, 28, 28),
+        parts=TWO,
+        files=mnist.FILES,
+    ),
+    "omniglot": Entry(
+        "32,415 characters of 28 x 28 as Burda et al. have them, in training binarised anew; "
+        "downloaded, or --data FOLDER",
+        _binarised(omniglot.load),
+        (1, 28, 28),
+        parts=TWO,
+        files=omniglot.FILES,
+    ),
+    "omniglot-28": Entry(
+        "32,460 characters made 28 x 28 from the official drawings, in training binarised anew; "
+        "downloaded, or --data FOLDER",
+        _binarised(omniglot_28.load),
+        (1, 28, 28),
+        parts=TWO,
+        files=omniglot_28.FILES,
+    ),
+    "cifar10": Entry(
+        "60,000 photographs of 32 x 32, in training mirrored at random; downloaded, or --data "
+        "FOLDER",
+        _flipped(cifar.load),
+        (3, 32, 32),
+        parts=TWO,
+        files=cifar.FILES,
+    ),
+    "svhn": Entry(
+        "99,289 house numbers of 32 x 32; downloaded, or --data FOLDER",
+        svhn.load,
+        (3, 32, 32),
+        parts=TWO,
+        files=svhn.FILES,
+    ),
+    "celeba": Entry(
+        "202,599 faces, cut and scaled to 64 x 64, with 40 attributes, in training mirrored at "
+        "random; --data FOLDER",
+        _flipped(celeba.load),
+        (3, 64, 64),
+        parts=THREE,
+    ),
+    "images": Entry(
+        "your own: name a folder of images, a .zip, .npz or .h5 in place of a dataset",
+        own.load,
+        (),
+        parts=TWO,
     ),
 }
 
@@ -61,7 +153,8 @@ def load_data(
     *,
     part: str | None = None,
     quiet: bool = False,
-) -> Dataset:
+    **options: Any,  # noqa: ANN401 -- each dataset checks its own
+) -> Images:
     """The dataset ``name`` on ``device``.
 
     Args:
@@ -70,6 +163,7 @@ def load_data(
         device: Where its examples are to be made.
         part: Of its split; by default that for training, or the whole where there is no split.
         quiet: Show no progress.
+        options: Of the user's own images, see :func:`mrtc.datasets.own.load`.
 
     Raises:
         DataError: If there is no such dataset or part, or what ``path`` holds cannot be used.
@@ -80,6 +174,22 @@ def load_data(
     if part is not None and part not in entry.parts:
         parts = ", ".join(entry.parts) or "none, it is one whole: leave out --part"
         raise DataError(f"{name} has no part {part!r}; its parts are {parts}")
-    choice: dict[str, Any] = {"part": part or entry.parts[0]} if entry.parts else {}
+    if entry.parts:
+        options["part"] = part or entry.parts[0]
     path = None if path is None else Path(path)
-    return entry.load(path, **choice, quiet=quiet).to(device)
+    return entry.load(path, **options, quiet=quiet).to(device)
+
+
+def load_for(
+    config: "RunConfig",
+    path: Path | str | None,
+    device: torch.device,
+    *,
+    part: str | None = None,
+    quiet: bool = False,
+) -> Images:
+    """The data of a run, on ``device``; arguments and errors as for :func:`load_data`."""
+    options = {}
+    if config.dataset == "images":
+        options = {"size": config.image_size, "skip_broken": config.skip_broken}
+    return load_data(config.dataset, path, device, part=part, quiet=quiet, **options)

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from mrtc.datasets.dsprites import CHEN_FACTORS
-from mrtc.datasets.examples import FactorExamples
+from mrtc.datasets.examples import AttributeExamples, FactorExamples, Images
 from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import MrtcError
 from mrtc.evaluation import EvaluationConfig, sweep
+from mrtc.evaluation.recalibration import Recalibration, has_batch_norm
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import DATASETS, Dataset, load_data
+from mrtc.experiments.data import DATASETS, load_for
 from mrtc.experiments.run import load_vae, read_config
 from mrtc.metrics.information import Estimator
 from mrtc.results import Header, Results, open_writer, read
@@ -37,6 +38,7 @@ def evaluate(
     samples: int = 10_000,
     importance_samples: int = 0,
     seed: int = 0,
+    recalibrate: int = 0,
     extrapolate: bool = False,
     device: torch.device | str = "auto",
     precision: Precision = "auto",
@@ -59,6 +61,8 @@ def evaluate(
         importance_samples: Draws of each kept posterior for the importance-weighted bound on
             log p(x); 0 for no bound.
         seed: Of subsets and draws.
+        recalibrate: Batches of 128 training examples from which the statistics of batch
+            normalisation are measured anew at each beta; 0 for the running means of training.
         extrapolate: Allow betas outside the trained range.
         device: Where to compute; the GPU, by default, where there is one.
         precision: Of the encoder's matrix products.
@@ -75,7 +79,7 @@ def evaluate(
     vae, config, loaded = load_vae(checkpoint)
     config.betas.require(betas.tolist(), extrapolate=extrapolate)
     part = part or DATASETS[config.dataset].default_part
-    dataset = load_data(config.dataset, data, device, part=part, quiet=quiet)
+    dataset = load_for(config, data, device, part=part, quiet=quiet)
     factors = _scored_factors(config.dataset, dataset, factors)
     population = len(dataset)
     if examples is not None and examples > population:
@@ -88,24 +92,36 @@ def evaluate(
     )
     grid = dataset.grid if isinstance(dataset, FactorExamples) else None
     index, kept = evaluation.choose(population, grid)
+    names, classes = _known_of(dataset, index[kept])
     resolved = resolve_precision(precision, device)
     header = Header(
         beta=betas,
         num_codes=config.model.codes,
-        factors=() if grid is None else grid.names,
+        factors=names,
         config=json.loads(config.to_json()),
         fingerprint=loaded.fingerprint(),
         seed=seed,
         source=dataset.source,
         parameters=asdict(evaluation)
         | {"precision": resolved, "encoded": len(index)}
-        | ({} if part is None else {"part": part}),
+        | ({} if part is None else {"part": part})
+        | _normalisation(vae, recalibrate),
         index=index[kept],
-        classes=None if grid is None else grid.classes(index[kept]),
+        classes=classes,
         cost=_cost(config, loaded, vae),
     )
+    recalibration = None
+    if recalibrate:
+        train = load_for(config, data, device, quiet=quiet)
+        recalibration = Recalibration(train, recalibrate, seed)
     with open_writer(out, header, force=force) as writer:
-        sweep(vae, dataset, evaluation, writer, device=device, precision=resolved, quiet=quiet)
+        sweep(
+            *(vae, dataset, evaluation, writer),
+            device=device,
+            precision=resolved,
+            recalibration=recalibration,
+            quiet=quiet,
+        )
     return read(out)
 
 
@@ -124,22 +140,53 @@ def require_factors(checkpoint: Path | str) -> None:
         )
 
 
-def _scored_factors(name: str, dataset: Dataset, asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    if not isinstance(dataset, FactorExamples):
+def _known_of(
+    dataset: Images, index: Int64[np.ndarray, " kept"]
+) -> tuple[tuple[str, ...], Int64[np.ndarray, "kept factor"] | None]:
+    """Names of factors, or of attributes, and their classes; nothing where nothing is known."""
+    if isinstance(dataset, FactorExamples):
+        return dataset.grid.names, dataset.grid.classes(index)
+    if isinstance(dataset, AttributeExamples) and dataset.attribute_names:
+        return dataset.attribute_names, dataset.attributes(index)
+    return (), None
+
+
+def _scored_factors(name: str, dataset: Images, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    known, _ = _known_of(dataset, np.arange(1))
+    if not known:
         if asked:
             raise MrtcError(
                 f"{name} has no known factors, and {', '.join(asked)} were asked for; leave out "
                 "--factors"
             )
         return ()
-    asked = CHEN_FACTORS if asked is None else asked
-    unknown = [factor for factor in asked if factor not in dataset.grid.names]
+    if asked is None:
+        return CHEN_FACTORS if isinstance(dataset, FactorExamples) else known
+    unknown = [factor for factor in asked if factor not in known]
     if unknown or not asked:
         raise MrtcError(
             f"{name} has no factor {', '.join(unknown) or 'that is scored'}; choose --factors "
-            f"among {','.join(dataset.grid.names)}"
+            f"among {','.join(known)}"
         )
     return asked
+
+
+def _normalisation(vae: VAE, recalibrate: int) -> dict[str, str]:
+    """How batch normalisation was done, where there is any.
+
+    Raises:
+        MrtcError: If it was to be recalibrated, and there is none.
+    """
+    if not has_batch_norm(vae):
+        if recalibrate:
+            raise MrtcError(
+                "this architecture has no batch normalisation, so there is nothing to recalibrate; "
+                "leave out --recalibrate"
+            )
+        return {}
+    if not recalibrate:
+        return {"batch_norm": "running means of training"}
+    return {"batch_norm": f"at each beta, from {recalibrate} batches of 128 training examples"}
 
 
 def _cost(config: RunConfig, checkpoint: Checkpoint, vae: VAE) -> dict[str, float | int]:

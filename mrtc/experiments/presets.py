@@ -1,14 +1,21 @@
 """Presets: named starting points, as values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
 
-from mrtc.architectures import LinearConfig, MLPConfig
+from mrtc.architectures import ConvConfig, LinearConfig, MLPConfig, ModelConfig, ResNetConfig
+from mrtc.architectures.design import OutputKind
+from mrtc.distributions import LikelihoodName
 from mrtc.errors import MrtcError
-from mrtc.experiments.config import RunConfig
+from mrtc.experiments.config import DatasetName, RunConfig
 from mrtc.objectives import ObjectiveConfig, ObjectiveName
 from mrtc.rates import BetaRange
 from mrtc.training import TrainingConfig
+
+ArchName = Literal["mlp", "linear", "conv", "resnet"]
+Build = Callable[[ObjectiveName], RunConfig]
 
 
 @dataclass(frozen=True)
@@ -17,29 +24,55 @@ class Preset:
 
     summary: str
     """What it is for, in a line."""
-    build: Callable[[ObjectiveName], RunConfig]
-    """The multi-rate run of an objective."""
+    builds: Mapping[ArchName, Build]
+    """The multi-rate run of an objective, by architecture; the first is the usual one."""
+
+    def build(self, objective: ObjectiveName, arch: ArchName | None = None) -> RunConfig:
+        """The multi-rate run of an objective and an architecture.
+
+        Raises:
+            MrtcError: If this preset has no such architecture.
+        """
+        chosen = next(iter(self.builds)) if arch is None else arch
+        if chosen not in self.builds:
+            raise MrtcError(
+                f"this preset has no architecture {arch!r}; choose --arch among "
+                f"{', '.join(self.builds)}"
+            )
+        return self.builds[chosen](objective)
 
 
-def _paper(objective: ObjectiveName) -> RunConfig:
+def _objective(name: ObjectiveName, groups: int) -> ObjectiveConfig:
+    """Groups for the tcvae; the beta-VAE needs no estimate of q(z), so its betas may be many.
+
+    64 of them cost little; one for each example makes gates a fifth of a step's work.
+    """
+    return ObjectiveConfig(name, groups=64 if name == "beta" else groups)
+
+
+def _dsprites_paper(model: ModelConfig, objective: ObjectiveName) -> RunConfig:
     return RunConfig(
         dataset="dsprites",
         preset="paper",
         betas=BetaRange(0.1, 10.0),
-        model=MLPConfig(hidden=1200, codes=10),
+        model=model,
         objective=_objective(objective, groups=8),
         training=TrainingConfig(steps=18_000, batch=2048, learning_rate=1e-3),
     )
 
 
-def _quick(objective: ObjectiveName) -> RunConfig:
+def _dsprites_quick(
+    model: ModelConfig, learning_rate: float, objective: ObjectiveName
+) -> RunConfig:
     return RunConfig(
         dataset="dsprites",
         preset="quick",
         betas=BetaRange(0.1, 10.0),
-        model=MLPConfig(hidden=256, codes=10),
+        model=model,
         objective=_objective(objective, groups=1),
-        training=TrainingConfig(steps=6000, batch=256, learning_rate=3e-3, schedule="cosine"),
+        training=TrainingConfig(
+            steps=6000, batch=256, learning_rate=learning_rate, schedule="cosine"
+        ),
     )
 
 
@@ -72,32 +105,126 @@ def _linear_quick(objective: ObjectiveName) -> RunConfig:
     )
 
 
-def _objective(name: ObjectiveName, groups: int) -> ObjectiveConfig:
-    """Groups for the tcvae; the beta-VAE needs no estimate of q(z), so its betas may be many.
+@dataclass(frozen=True)
+class ImageSetup:
+    """What the image experiments of Bae et al. have for one dataset."""
 
-    64 of them cost little; one for each example makes gates a fifth of a step's work.
-    """
-    return ObjectiveConfig(name, groups=64 if name == "beta" else groups)
+    dataset: DatasetName
+    population: int
+    """Images for training."""
+    codes: int
+    likelihood: LikelihoodName
+    quick_steps: int
+    """About a quarter of an hour of a residual network on two cores."""
+    conv_rate: float = 1e-3
+    """Learning rate of the convolutional network; the residual one has 1e-3 everywhere."""
+    image_size: int | None = None
 
+    def presets(self, **linear: Build) -> dict[str, Preset]:
+        """``quick`` and ``paper``, each for every architecture; ``linear`` ones by those names."""
+        arches: tuple[ArchName, ...] = ("resnet", "conv", "mlp")
+        found: dict[str, Preset] = {}
+        for name, summary, build in (
+            ("quick", "for two cores: a quarter of an hour for a residual network", self._quick),
+            ("paper", "200 epochs, as in the image experiments of Bae et al.", self._paper),
+        ):
+            builds: dict[ArchName, Build] = {arch: partial(build, arch) for arch in arches}
+            if name in linear:
+                builds["linear"] = linear[name]
+            found[name] = Preset(summary, builds)
+        return found
+
+    def _quick(self, arch: ArchName, objective: ObjectiveName) -> RunConfig:
+        steps = self.quick_steps
+        return self._run("quick", arch, objective, steps=steps, batch=64, warmup=steps // 20)
+
+    def _paper(self, arch: ArchName, objective: ObjectiveName) -> RunConfig:
+        """200 epochs without their short last batches, the first ten of warm-up."""
+        epoch = self.population // 128
+        return self._run("paper", arch, objective, steps=200 * epoch, batch=128, warmup=10 * epoch)
+
+    def _run(
+        self,
+        preset: str,
+        arch: ArchName,
+        objective: ObjectiveName,
+        *,
+        steps: int,
+        batch: int,
+        warmup: int,
+    ) -> RunConfig:
+        return RunConfig(
+            dataset=self.dataset,
+            preset=preset,
+            betas=BetaRange(0.01, 10.0),
+            model=self._model(arch),
+            objective=_objective(objective, groups=8),
+            training=TrainingConfig(
+                steps=steps,
+                batch=batch,
+                learning_rate=self.conv_rate if arch == "conv" else 1e-3,
+                schedule="cosine",
+                warmup=warmup,
+            ),
+            likelihood=self.likelihood,
+            image_size=self.image_size,
+        )
+
+    def _model(self, arch: ArchName) -> ModelConfig:
+        if arch == "mlp":
+            return MLPConfig(hidden=512, codes=self.codes)
+        output: OutputKind = "logits" if self.likelihood == "bernoulli" else "sigmoid"
+        kind = ConvConfig if arch == "conv" else ResNetConfig
+        return kind(codes=self.codes, output=output)
+
+
+_BINARIZED_MNIST = ImageSetup("binarized-mnist", 50_000, 32, "bernoulli", 6_250, conv_rate=1e-4)
+IMAGE_SETUPS = (
+    ImageSetup("mnist", 60_000, 32, "bernoulli", 6_250, conv_rate=1e-4),
+    ImageSetup("omniglot", 24_345, 32, "bernoulli", 6_250, conv_rate=1e-2),
+    ImageSetup("omniglot-28", 19_280, 32, "bernoulli", 6_250, conv_rate=1e-2),
+    ImageSetup("cifar10", 50_000, 256, "squared_error", 4_000),
+    ImageSetup("svhn", 73_257, 32, "squared_error", 4_000, conv_rate=3e-4),
+    ImageSetup("celeba", 162_770, 64, "squared_error", 2_500, conv_rate=1e-4),
+    ImageSetup("images", 50_000, 64, "squared_error", 2_500, image_size=64),
+)
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "dsprites": {
-        "quick": Preset("five minutes on two cores", _quick),
-        "paper": Preset("the set-up of Chen et al. and of Bae et al., for a GPU", _paper),
+        "quick": Preset(
+            "five minutes on two cores",
+            {
+                "mlp": partial(_dsprites_quick, MLPConfig(hidden=256, codes=10), 3e-3),
+                "conv": partial(_dsprites_quick, ConvConfig(codes=10, design="burgess"), 1e-3),
+            },
+        ),
+        "paper": Preset(
+            "the set-up of Chen et al. and of Bae et al., for a GPU",
+            {
+                "mlp": partial(_dsprites_paper, MLPConfig(hidden=1200, codes=10)),
+                "conv": partial(_dsprites_paper, ConvConfig(codes=10, design="chen")),
+            },
+        ),
     },
-    "binarized-mnist": {
-        "quick": Preset("a linear VAE in two minutes on one core", _linear_quick),
-        "paper": Preset("the linear VAE of Bae et al., section 5.1", _linear_paper),
-    },
+    "binarized-mnist": _BINARIZED_MNIST.presets(quick=_linear_quick, paper=_linear_paper),
+    **{setup.dataset: setup.presets() for setup in IMAGE_SETUPS},
 }
 """By dataset, then by name."""
 
 
-def preset(dataset: str, name: str, objective: ObjectiveName) -> RunConfig:
+def preset(
+    dataset: str, name: str, objective: ObjectiveName | None = None, arch: ArchName | None = None
+) -> RunConfig:
     """The multi-rate run of a preset.
 
+    Args:
+        dataset: Of ``PRESETS``.
+        name: Of the presets for it.
+        objective: By default beta-TCVAE for dSprites, and beta-VAE for all others.
+        arch: By default the first one of the preset.
+
     Raises:
-        MrtcError: If there is no such dataset, or no such preset for it.
+        MrtcError: If there is no such dataset, or no such preset or architecture for it.
     """
     if dataset not in PRESETS:
         raise MrtcError(f"there is no dataset {dataset!r}; choose among {', '.join(PRESETS)}")
@@ -106,7 +233,7 @@ def preset(dataset: str, name: str, objective: ObjectiveName) -> RunConfig:
         raise MrtcError(
             f"there is no preset {name!r} for {dataset}; choose among {', '.join(presets)}"
         )
-    return presets[name].build(objective)
+    return presets[name].build(objective or ("tcvae" if dataset == "dsprites" else "beta"), arch)
 
 
 def baseline(config: RunConfig, beta: float) -> RunConfig:

@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from mrtc.architectures import build_networks
+from mrtc.datasets.examples import Images
 from mrtc.devices import Precision, is_first_process, resolve_device, resolve_precision
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import DATASETS, load_data
+from mrtc.experiments.data import DATASETS, load_for
 from mrtc.files import claim
+from mrtc.layers import NoiseScale
 from mrtc.randomness import torch_stream
 from mrtc.training import Checkpoint, TrainingState, train
 from mrtc.vae import VAE
@@ -56,8 +59,8 @@ def run(
     device, out = resolve_device(device), Path(out)
     claim(out, force=force or resume)
     start = Checkpoint.load(out) if resume and out.exists() else None
-    examples = load_data(config.dataset, data, device, quiet=quiet)
-    config = replace(config, precision=resolve_precision(precision, device), source=examples.source)
+    examples = load_for(config, data, device, quiet=quiet)
+    config = settled(config, examples, resolve_precision(precision, device))
     vae, state = build_vae(config), TrainingState()
     if start is not None:
         require_same_run(config, start, out)
@@ -84,12 +87,24 @@ def run(
     return Checkpoint(config.to_json(), vae.state_dict(), state)
 
 
+def settled(config: RunConfig, examples: Images, precision: Literal["fp32", "bf16"]) -> RunConfig:
+    """The run with what is known of it only when its data are there."""
+    shape = examples.image_shape if config.dataset == "images" else None
+    return replace(config, precision=precision, source=examples.source, image_shape=shape)
+
+
 def build_vae(config: RunConfig) -> VAE:
     """The untrained model of a run, on the CPU; its weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.set_state(torch_stream(config.seed, "weights").get_state())
-        encoder, decoder = build_networks(DATASETS[config.dataset].image_shape, config.model)
-    return VAE(encoder, decoder, config.model.codes, config.betas, config.likelihood)
+        shape = config.image_shape or DATASETS[config.dataset].image_shape
+        encoder, decoder = build_networks(shape, config.model)
+    noise = None
+    if config.likelihood == "gaussian":
+        is_learned = config.sigma == "learned"
+        sigma = 1.0 if config.sigma == "learned" else config.sigma
+        noise = NoiseScale(sigma, is_learned=is_learned, is_gated=not config.is_baseline)
+    return VAE(encoder, decoder, config.model.codes, config.betas, config.likelihood, noise)
 
 
 def load_vae(path: Path | str) -> tuple[VAE, RunConfig, Checkpoint]:

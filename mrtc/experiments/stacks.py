@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from mrtc.devices import resolve_device, resolve_precision
 from mrtc.errors import DivergenceError, MrtcError
-from mrtc.experiments.data import load_data
+from mrtc.experiments.data import load_for
 from mrtc.experiments.execute import one_after_another
-from mrtc.experiments.run import build_vae, read_config, require_same_run
+from mrtc.experiments.run import build_vae, read_config, require_same_run, settled
 from mrtc.experiments.tasks import Outcome, Task, evaluate_task, reason_of
 from mrtc.rates import BetaRange
 from mrtc.training import Checkpoint, TrainingState, train_stacked
@@ -43,7 +43,9 @@ def _step(task: Task) -> int:
     checkpoint = Checkpoint.load(task.checkpoint)
     # Source and precision are filled in when a run begins.
     there = read_config(checkpoint, task.checkpoint)
-    asked = replace(task.config, source=there.source, precision=there.precision)
+    asked = replace(
+        task.config, source=there.source, precision=there.precision, image_shape=there.image_shape
+    )
     require_same_run(asked, checkpoint, task.checkpoint)
     return checkpoint.state.step
 
@@ -82,8 +84,8 @@ def _train(tasks: Sequence[Task], *, quiet: bool) -> list[TrainingState | Diverg
     first = tasks[0]
     device = resolve_device(first.protocol.device)
     precision = resolve_precision(first.protocol.precision, device)
-    examples = load_data(first.config.dataset, first.protocol.data, device, quiet=quiet)
-    configs = [replace(task.config, precision=precision, source=examples.source) for task in tasks]
+    examples = load_for(first.config, first.protocol.data, device, quiet=quiet)
+    configs = [settled(task.config, examples, precision) for task in tasks]
     vaes, states = [build_vae(config) for config in configs], []
     for task, config, vae in zip(tasks, configs, vaes, strict=True):
         states.append(TrainingState())

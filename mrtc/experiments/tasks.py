@@ -33,6 +33,8 @@ class Protocol:
     """Of these, decoded and stored."""
     metrics: tuple[str, ...] = ()
     """Scores that are computed of the stored moments."""
+    recalibrate: int = 0
+    """Batches for batch normalisation at each beta, see :func:`mrtc.experiments.evaluate`."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def evaluate_task(task: Task, *, quiet: bool = True) -> None:
         part=protocol.part,
         examples=protocol.examples,
         keep=protocol.keep,
+        recalibrate=protocol.recalibrate,
         device=protocol.device,
         precision=protocol.precision,
         quiet=quiet,

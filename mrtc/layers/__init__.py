@@ -2,7 +2,8 @@
 
 from mrtc.layers.gate import GateInit, GateKind, RateGate
 from mrtc.layers.gated import Gated
+from mrtc.layers.noise import NoiseScale
 from mrtc.layers.residual import ResidualBlock
 from mrtc.layers.unit import Unit
 
-__all__ = ["GateInit", "GateKind", "Gated", "RateGate", "ResidualBlock", "Unit"]
+__all__ = ["GateInit", "GateKind", "Gated", "NoiseScale", "RateGate", "ResidualBlock", "Unit"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from mrtc.datasets.examples import Examples
+from mrtc.datasets.examples import DrawnExamples, Examples
 from mrtc.devices import Precision, autocast
 from mrtc.distributions import DiagonalGaussian
 from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
@@ -103,7 +103,11 @@ def train(
     ):
         for step in range(state.step, config.steps):
             set_learning_rate(optimizer, config.learning_rate_at(step))
-            x = examples.images(share.of(order.batch_at(step)).to(device))
+            index = order.batch_at(step).to(device)
+            if isinstance(examples, DrawnExamples):
+                x = share.of(examples.draw(index, torch_stream(seed, "draw", step, device=device)))
+            else:
+                x = examples.images(share.of(index))
             beta = vae.betas.draw(
                 objective.betas_in(config.batch), torch_stream(seed, "beta", step, device=device)
             )

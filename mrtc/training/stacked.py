@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from mrtc.datasets.examples import Examples
+from mrtc.datasets.examples import DrawnExamples, Examples
 from mrtc.devices import Precision
 from mrtc.errors import DivergenceError, MrtcError
 from mrtc.objectives import ObjectiveConfig, rate_weight
@@ -118,10 +118,10 @@ def train_stacked(
         Progress(f"training {len(vaes)} models", config.steps, done=first, quiet=quiet) as progress,
     ):
         for step in range(first, config.steps):
-            index = torch.cat([order.batch_at(step) for order in orders]).to(device)
-            x = examples.images(index)
+            indices = [order.batch_at(step).to(device) for order in orders]
+            x = _images(examples, indices, seeds, step)
             terms = stack.terms(
-                x.reshape(len(vaes), config.batch, *x.shape[1:]),
+                x,
                 _noise(seeds, step, (config.batch, vaes[0].codes), device),
                 objective,
                 population=len(examples),
@@ -154,6 +154,21 @@ def train_stacked(
                 last_save = time.monotonic()
     save_now(config.steps)
     return [failures.get(model, state) for model, state in enumerate(states)]
+
+
+def _images(
+    examples: Examples, indices: Sequence[Int[Tensor, " batch"]], seeds: Sequence[int], step: int
+) -> Float[Tensor, "model batch *event"]:
+    """What each model would be shown alone, bit for bit."""
+    if not isinstance(examples, DrawnExamples):
+        x = examples.images(torch.cat(list(indices)))
+        return x.reshape(len(indices), -1, *x.shape[1:])
+    return torch.stack(
+        [
+            examples.draw(index, torch_stream(seed, "draw", step, device=index.device))
+            for index, seed in zip(indices, seeds, strict=True)
+        ]
+    )
 
 
 def _noise(

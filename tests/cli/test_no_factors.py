@@ -29,7 +29,7 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def trained(mrtc: Command) -> None:
     options = ("--objective", "beta", "--steps", "201", "--batch", "16", "--out", "l.pt", "--quiet")
-    done = mrtc("train", "binarized-mnist", *options)
+    done = mrtc("train", "binarized-mnist", "--arch", "linear", *options)
     assert done.status == 0, done.err
 
 
@@ -53,7 +53,7 @@ def test_what_needs_factors_or_another_part_is_refused(mrtc: Command) -> None:
     for arguments, words in {
         ("eval-mig", "l.pt"): "has no known factors, so there is no MIG of l.pt",
         ("eval", "l.pt", "--part", "all"): "has no part 'all'; its parts are train, valid, test",
-        ("train", "binarized-mnist", "--hidden", "5"): "linear architecture of this preset has no",
+        ("train", "binarized-mnist", "--hidden", "5"): "resnet architecture of this preset has no",
     }.items():
         done = mrtc(*arguments)
         assert done.status == 2, arguments

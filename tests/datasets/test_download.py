@@ -12,8 +12,11 @@ import pytest
 from mrtc.datasets.download import RemoteFile, cache_folder, fetch, find
 from mrtc.errors import DataError, OutputError
 
-ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-"""The sha256 of "abc", from the examples of FIPS 180."""
+SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+MD5 = "900150983cd24fb0d6963f7d28e17f72"
+"""Of "abc", from the examples of FIPS 180 and the test suite of RFC 1321."""
+
+ABC = f"sha256:{SHA256}"
 
 PAGE = b"\n<!DOCTYPE html><html>This page has moved.</html>"
 LARGE = bytes(range(256)) * 1000
@@ -126,7 +129,7 @@ def test_if_all_fail_each_reason_is_told(server: Server, closed: str, tmp_path: 
         f"  {urls[2]}: another file of 256000 bytes, sha256 {large}",
         f"  {urls[3]}: IncompleteRead(255999 bytes read, 1 more expected)",
         f"  {urls[4]}: Connection refused",
-        f"Get a file of that name with sha256 {ABC} elsewhere, and give its folder with --data.",
+        f"Get a file of that name with sha256 {SHA256} elsewhere, and give its folder with --data.",
     ]
     assert list(tmp_path.iterdir()) == []
 
@@ -163,7 +166,7 @@ def test_without_it_the_cache_is_that_of_the_user(
 def test_progress_is_shown_unless_quiet(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    file = RemoteFile("a", (server.url("large"),), hashlib.sha256(LARGE).hexdigest())
+    file = RemoteFile("a", (server.url("large"),), f"sha256:{hashlib.sha256(LARGE).hexdigest()}")
     fetch(file, folder=tmp_path)
     assert capsys.readouterr().err.startswith("downloading a: 256000/256000 bytes")
     (tmp_path / "a").unlink()
@@ -215,6 +218,46 @@ def test_a_file_that_is_not_there_is_told(path: str, message: str, tmp_path: Pat
 def test_the_advice_names_file_hash_and_every_address():
     file = RemoteFile("letters.txt", ("https://one.test/a", "https://two.test/b"), ABC)
     assert file.advice == (
-        f"get letters.txt (sha256 {ABC}) from https://one.test/a or https://two.test/b, and give "
-        "its folder"
+        f"get letters.txt (sha256 {SHA256}) from https://one.test/a or https://two.test/b, and "
+        "give its folder"
     )
+
+
+def test_some_files_were_published_with_an_md5(server: Server, tmp_path: Path):
+    urls = (server.url("page"), server.url("abc"))
+    path = fetch(RemoteFile("letters.txt", urls, f"md5:{MD5}"), folder=tmp_path, quiet=True)
+    assert path.read_bytes() == b"abc"
+
+    other = RemoteFile("other.txt", urls, f"md5:{'0' * 32}")
+    with pytest.raises(DataError) as caught:
+        fetch(other, folder=tmp_path, quiet=True)
+    assert f"another file of 3 bytes, md5 {MD5}" in str(caught.value)
+    assert f"Get a file of that name with md5 {'0' * 32} elsewhere" in str(caught.value)
+    assert other.advice.startswith(f"get other.txt (md5 {'0' * 32}) from {urls[0]} or ")
+
+
+@pytest.mark.parametrize("digest", [ABC, f"md5:{MD5}"])
+def test_a_file_is_known_by_its_digest(digest: str, tmp_path: Path):
+    file = RemoteFile("letters.txt", (), digest)
+    (tmp_path / "renamed").write_bytes(b"abc")
+    (tmp_path / "letters.txt").write_bytes(b"abd")
+    assert file.is_at(tmp_path / "renamed")
+    assert not file.is_at(tmp_path / "letters.txt")
+    assert not file.is_at(tmp_path / "nowhere")
+    assert not file.is_at(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "digest", [SHA256, f"md5:{SHA256}", f"sha256:{MD5}", ABC.upper(), "", "crc32:0"]
+)
+def test_a_digest_says_its_kind(digest: str):
+    with pytest.raises(ValueError, match=r"digest of letters.txt should be sha256: and 64, or md5"):
+        RemoteFile("letters.txt", (), digest)
+
+
+def test_archives_are_not_looked_for_gzipped(tmp_path: Path):
+    (tmp_path / "a.zip.gz").touch()
+    with pytest.raises(DataError, match=r"holds no file a.zip; get it there"):
+        find(("a.zip",), tmp_path, advice="get it there", zipped=False)
+    (tmp_path / "a.zip").touch()
+    assert find(("a.zip",), tmp_path, advice="", zipped=False) == tmp_path / "a.zip"

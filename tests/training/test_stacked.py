@@ -31,6 +31,15 @@ class InDouble(Crosses):
         return super().images(index).double()
 
 
+@dataclass(frozen=True)
+class Dimmed(Crosses):
+    """Every pixel by a factor that is drawn anew."""
+
+    def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        images = self.images(index)
+        return images * torch.rand(images.shape, generator=generator)
+
+
 def models() -> list[VAE]:
     return [
         small_vae(BetaRange(beta, beta), plain=True, seed=seed)
@@ -332,3 +341,14 @@ def test_states_and_seeds_must_fit_the_models() -> None:
         fit(models(), seeds=(0, 1))
     with pytest.raises(ValueError, match="got 0 models"):
         fit([], seeds=())
+
+
+def test_each_model_is_shown_what_it_would_be_shown_alone() -> None:
+    """Where training sees other versions of the examples every time."""
+    stacked = models()
+    states = fit(stacked, BETA, examples=Dimmed())
+    for model, vae in enumerate(models()):
+        alone = fit_alone(model, vae, BETA, examples=Dimmed())
+        assert_same_run((stacked[model], states[model]), (vae, alone), 1e-4)
+        plain = fit_alone(model, models()[model], BETA)
+        assert plain.history[-1]["distortion"] != alone.history[-1]["distortion"]

@@ -16,10 +16,18 @@ from toys import Crosses, small_vae
 
 @dataclass(frozen=True)
 class DoubleCrosses(Crosses):
-    """In float64, so that sums in another order differ in digits that nobody compares."""
+    """In float64, so that sums in another order differ in digits that nobody compares.
+
+    Training sees each mirrored or not: which, must not depend on the number of processes.
+    """
 
     def images(self, index: torch.Tensor) -> torch.Tensor:
         return super().images(index).double()
+
+    def draw(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        is_mirrored = torch.rand(len(index), 1, 1, 1, generator=generator) < 0.5
+        images = self.images(index)
+        return torch.where(is_mirrored, images.flip(3), images)
 
 
 def fit(name: str, groups: str, steps: int, batch: int, out: Path | None = None) -> dict:

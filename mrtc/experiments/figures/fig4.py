@@ -19,9 +19,10 @@ from mrtc.architectures import (
     linear_rate_distortion,
     read_parameters,
 )
+from mrtc.datasets.examples import Images
 from mrtc.experiments.baselines import PAPER_LEARNING_RATES
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import Dataset, load_data
+from mrtc.experiments.data import load_for
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.figures.published import FIG4_BASELINES, FIG4_MULTIRATE
 from mrtc.experiments.figures.sets import train_sets
@@ -53,7 +54,7 @@ def draw(options: FigureOptions) -> list[Path]:
     the picture and ``fig4.csv``: for each run and beta how far its rate is from the best one's, and
     its distortion above the best at equal rate.
     """
-    config = preset("binarized-mnist", options.preset, "beta")
+    config = preset("binarized-mnist", options.preset, "beta", "linear")
     low, high = config.betas.low, config.betas.high
     few, dense = (np.geomspace(low, high, count) for count in COUNTS[options.preset])
     if options.steps is not None:
@@ -82,9 +83,7 @@ def draw(options: FigureOptions) -> list[Path]:
         part="train",  # as in the paper, which has this figure's learning rates by training loss
     )
 
-    train = load_data(
-        config.dataset, protocol.data, torch.device("cpu"), part="train", quiet=options.quiet
-    )
+    train = load_for(config, protocol.data, torch.device("cpu"), part="train", quiet=options.quiet)
     mean, covariance = _moments(train)
     optimum = LinearOptimum.of(covariance, config.model.codes)
     labels: dict[str, str] = {f"multirate-{gates}": label for gates, label in GATES.items()}
@@ -117,7 +116,7 @@ def draw(options: FigureOptions) -> list[Path]:
 
 
 def _moments(
-    examples: Dataset,
+    examples: Images,
 ) -> tuple[Float64[np.ndarray, " pixel"], Float64[np.ndarray, "pixel pixel"]]:
     """Mean and covariance of all examples."""
     everything = torch.arange(len(examples))
@@ -162,7 +161,7 @@ def _measured(
     return pd.DataFrame(rows)
 
 
-def _page(table: pd.DataFrame, train: Dataset, config: RunConfig) -> str:
+def _page(table: pd.DataFrame, train: Images, config: RunConfig) -> str:
     """Per kind of runs: greatest distances from the best curve, in the middle of the range."""
     ends = config.betas.low, config.betas.high
     low, high = (ends[0] ** (1 - part) * ends[1] ** part for part in (0.1, 0.9))
