@@ -44,7 +44,9 @@ Colour = str | tuple[float, float, float]
 
 
 @theme()
-def rate_distortion_of(sets: Mapping[str, RunSet]) -> Figure:
+def rate_distortion_of(
+    sets: Mapping[str, RunSet], *, published: Mapping[str, tuple[Numbers, Numbers]] | None = None
+) -> Figure:
     """Distortion over rate: every seed, and the mean over seeds at each beta.
 
     The mean is of the runs at a beta that did not fail. Some betas are written beside the curves;
@@ -52,6 +54,7 @@ def rate_distortion_of(sets: Mapping[str, RunSet]) -> Figure:
 
     Args:
         sets: By the names that the legend gives them.
+        published: Rates and distortions of papers, likewise.
 
     Raises:
         ResultsError: If a set lacks the rate or the distortion.
@@ -66,6 +69,9 @@ def rate_distortion_of(sets: Mapping[str, RunSet]) -> Figure:
         mean = np.stack([_interval(values)[1] for values in points])
         handles.append(_draw(axes, points, mean, style, label))
         means.append((runs.beta, mean))
+    for at, (label, curve) in enumerate((published or {}).items()):
+        look = HOLLOW | {"color": GREY, "marker": MARKERS[-1 - at % len(MARKERS)], "zorder": 1}
+        handles += axes.plot(*curve, label=wrapped(f"{label} (published)"), **look)
     axes.margins(0.08)
     handles += _key(sets) + _annotate(axes, means)
     axes.set_xlabel("rate (nats per example)")

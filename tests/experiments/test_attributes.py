@@ -64,7 +64,7 @@ def test_attributes_are_stored_and_scored(checkpoint: Path, tmp_path: Path) -> N
     expected = mig_locatello(moments.mean, moments.classes).value
     assert results.scores["mig_locatello"].value[0] == pytest.approx(expected)
     # A code tells the halves apart, and none the coin: the information is of the first alone.
-    per_factor = results.scores["mig_chen"].parts["_factor"][0]
+    per_factor = results.scores["mig_chen"].values["_factor"][0]
     assert per_factor[0] > 0.1
     assert per_factor[1] < 0.1
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mrtc.errors import MrtcError
-from mrtc.experiments.figures import fig4, fig8_mig, table_cost
+from mrtc.experiments.figures import fig4, fig5, fig8_mig, table_cost
 from mrtc.experiments.figures.options import FigureOptions
 
 
@@ -23,6 +24,13 @@ FIGURES = {
     "fig4": Figure(
         "linear VAEs on binarised MNIST beside the exact rate-distortion curve", fig4.draw
     ),
+    **{
+        f"fig5-{name}": Figure(
+            f"rate and distortion on {dataset}, multi-rate runs and repeated baselines",
+            partial(fig5.draw, dataset),
+        )
+        for name, dataset in fig5.DATASETS.items()
+    },
     "fig8-mig": Figure(
         "MIG of beta-TCVAE on dSprites over beta: multi-rate runs and repeated baselines",
         fig8_mig.draw,
