@@ -1,7 +1,7 @@
 """``mrtc eval``: all scores of a checkpoint over beta, from moments that are encoded once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,30 @@ def evaluate(
     null: options.Null = 0,
     workers: options.Workers = 1,
     extrapolate: options.Extrapolate = False,
+    feature_network: Annotated[
+        Literal["inception", "efficientnet-lite0"] | None,
+        typer.Option(
+            help="In whose features samples are compared with data; that of the metric's name if "
+            "left out. Only distances of inception are FID and KID."
+        ),
+    ] = None,
+    fid_weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights of inception, as torch-fidelity or pytorch-fid publish them."),
+    ] = None,
+    fid_samples: Annotated[
+        int, typer.Option(min=2, help="Draws from the prior at each beta; 50,000 is usual too.")
+    ] = 10_000,
+    fid_reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Part of the dataset that samples are compared with; that for training if left "
+            "out, as published values are."
+        ),
+    ] = None,
+    fid_reference_examples: Annotated[
+        int | None, typer.Option(min=2, help="A random subset of it; all if left out.")
+    ] = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -38,16 +62,33 @@ def evaluate(
     Moments are encoded once and kept, so `mrtc rescore` adds other scores later without the
     model. An evaluation that was stopped goes on when the same command is given again.
 
+    `fid`, `kid` and their kin compare samples with data, and are asked for by name; nothing is
+    downloaded for them.
+
     Example: `mrtc eval ckpt.pt --betas 0.1:10:20 --metrics gaps,sap_continuous`
     """
+    from mrtc.evaluation.feature_networks import load_feature_network
+    from mrtc.evaluation.realism import RealismConfig
     from mrtc.evaluation.scoring import ScoringConfig, score_results
     from mrtc.experiments import evaluate
     from mrtc.experiments.evaluate import default_betas
-    from mrtc.metrics.catalogue import CATALOGUE, choose
+    from mrtc.experiments.realism import distances_asked, evaluate_realism, renamed
+    from mrtc.metrics.catalogue import CATALOGUE, DISTANCES, choose, distance_metric
     from mrtc.rates import parse_grid
     from mrtc.results import read
 
     names = choose(metrics)
+    for name, new in renamed(names, feature_network).items():
+        typer.echo(
+            f"mrtc: {name} is of {DISTANCES[name][1]}; in features of {feature_network} this is "
+            f"another distance, stored as {new} and not to be called {name}",
+            err=True,
+        )
+    asked = distances_asked(names, feature_network)
+    names = tuple(name for name in names if name not in DISTANCES)
+    # What is missing is said now, not after hours.
+    networks = {name: load_feature_network(name, fid_weights) for name in asked}
+    realism = RealismConfig(fid_samples, fid_reference_examples, seed=seed)
     out = out or checkpoint.with_name(f"{checkpoint.stem}-scores.h5")
     evaluate(
         checkpoint,
@@ -70,4 +111,15 @@ def evaluate(
     results = score_results(
         out, names, ScoringConfig(seed, bootstrap, null), workers=workers, quiet=quiet
     )
+    for network, distances in asked.items():
+        results = evaluate_realism(
+            *(checkpoint, out, networks[network]),
+            distances=distances,
+            config=realism,
+            data=data,
+            part=fid_reference,
+            device=device,
+            quiet=quiet,
+        )
+        names += tuple(distance_metric(distance, network).name for distance in distances)
     tables.print_scores(results, names, as_json=as_json)

@@ -21,6 +21,7 @@ from mrtc.experiments.ray_cluster import on_ray
 from mrtc.experiments.stacks import in_stacks
 from mrtc.objectives import ObjectiveName, RateSchedule
 from mrtc.rates import BetaRange
+from mrtc.training import TrainingConfig
 
 
 def find_dataset(dataset: str, data: Path | None) -> tuple[str, Path | None]:
@@ -88,7 +89,7 @@ def build_config(
             config,
             seed=seed,
             betas=config.betas if betas is None else BetaRange.parse(betas),
-            training=replace(config.training, **_given(training)),
+            training=_with_budget(config.training, _given(training)),
             model=_with_sizes(config.model, model),
             likelihood=likelihood or config.likelihood,
             sigma=config.sigma if sigma is None else _sigma(sigma),
@@ -127,6 +128,13 @@ def _with_sizes(model: ModelConfig, changes: Mapping[str, Any]) -> ModelConfig:
             "out, or choose another preset"
         )
     return replace(model, **changes)
+
+
+def _with_budget(training: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+    """Warm-up keeps its share of other steps, unless it was asked for."""
+    if "steps" in changes and "warmup" not in changes:
+        training = training.with_steps(changes.pop("steps"))
+    return replace(training, **changes)
 
 
 def _groups(text: str | None) -> int | str | None:

@@ -10,8 +10,8 @@ from jaxtyping import Float64, Int64
 from pydantic import NonNegativeInt
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from mrtc.errors import ResultsError
-from mrtc.metrics.catalogue import CATALOGUE, Metric
+from mrtc.errors import MrtcError, ResultsError
+from mrtc.metrics.catalogue import CATALOGUE, DISTANCES, Metric
 from mrtc.metrics.score import Score
 from mrtc.metrics.scorecard import Representation, computations, compute, with_cautions
 from mrtc.metrics.uncertainty import bootstrap_interval, permutation_null
@@ -63,10 +63,16 @@ def score_results(
         quiet: Show no progress.
 
     Raises:
+        MrtcError: If a score is of samples, which needs the model.
         ResultsError: If the file holds no moments, or cannot be used.
         OutputError: If it cannot be written.
     """
     config = config or ScoringConfig()
+    if of_samples := [name for name in names if name in DISTANCES]:
+        raise MrtcError(
+            f"{', '.join(of_samples)} compare samples with data, which needs the model; use "
+            f"`mrtc eval CHECKPOINT --metrics {','.join(of_samples)} --out {path}`"
+        )
     with reopen(path) as writer:
         results = read(path)
         pending = dict(_pending(results, names, config, force=force))

@@ -7,7 +7,7 @@ Tables, plot labels, results files and the documentation read this. What compute
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from mrtc.errors import MrtcError
 
@@ -20,11 +20,13 @@ Direction = Literal["higher is better", "lower is better", ""]
 HIGHER: Direction = "higher is better"
 NEITHER: Direction = ""
 
+BINKOWSKI = "Binkowski et al., Demystifying MMD GANs, ICLR 2018"
 BURDA = "Burda et al., Importance Weighted Autoencoders, ICLR 2016"
 CHEN = "Chen et al., Isolating Sources of Disentanglement, NeurIPS 2018"
 DO = "Do and Tran, Theory and Evaluation Metrics for Disentangled Representations, ICLR 2020"
 DUAN = "Duan et al., Unsupervised Model Selection for Variational Disentangling, ICLR 2020"
 EASTWOOD = "Eastwood and Williams, Quantitative Evaluation of Disentanglement, ICLR 2018"
+HEUSEL = "Heusel et al., GANs Trained by a Two Time-Scale Update Rule, NeurIPS 2017"
 HIGGINS = "Higgins et al., beta-VAE, ICLR 2017"
 HOFFMAN = "Hoffman and Johnson, ELBO surgery, NeurIPS 2016 workshop"
 HSU = "Hsu et al., Disentanglement via Latent Quantization, NeurIPS 2023"
@@ -64,14 +66,50 @@ class Metric:
         return f"{_bound(self.low)} to {_bound(self.high)}"
 
 
-GAPS, PROBES, SAMPLED, INFORMATION, RATES, MODELS = (
+GAPS, PROBES, SAMPLED, INFORMATION, RATES, MODELS, REALISM = (
     "gaps",
     "probes",
     "interventions",
     "information",
     "rates",
     "models",
+    "realism",
 )
+
+Distance = Literal["frechet", "kernel"]
+"""Of samples from data, in the features of a network."""
+
+
+def distance_metric(distance: Distance, network: str) -> Metric:
+    """A distance in the features of one network; FID and KID are those of Inception alone.
+
+    Args:
+        distance: Which of the two.
+        network: Its name, for example ``efficientnet-lite0``.
+    """
+    is_frechet = distance == "frechet"
+    name = f"{distance}_{network.replace('-', '_')}"
+    title = f"{'Frechet' if is_frechet else 'kernel'} distance, {network}"
+    if network == "inception":
+        name, title = ("fid", "FID") if is_frechet else ("kid", "KID")
+    return Metric(
+        name,
+        title,
+        REALISM,
+        HEUSEL if is_frechet else BINKOWSKI,
+        ("decoder",),
+        low=0.0 if is_frechet else -math.inf,  # the kernel distance is unbiased
+        high=math.inf,
+        direction="lower is better",
+    )
+
+
+DISTANCES: dict[str, tuple[Distance, str]] = {
+    distance_metric(distance, network).name: (distance, network)
+    for network in ("inception", "efficientnet-lite0")
+    for distance in get_args(Distance)
+}
+"""Names of the distances from data, each with its kind and its network."""
 
 _METRICS = (
     Metric("mig_chen", "MIG, Chen", GAPS, CHEN, ("sigma", "factors")),
@@ -178,6 +216,7 @@ _METRICS = (
         -math.inf,
         math.inf,
     ),
+    *(distance_metric(distance, network) for distance, network in DISTANCES.values()),
 )
 
 CATALOGUE: dict[str, Metric] = {metric.name: metric for metric in _METRICS}

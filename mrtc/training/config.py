@@ -1,6 +1,7 @@
 """How long and how fast a model is trained."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
@@ -21,6 +22,8 @@ class TrainingConfig:
     """Of Adam, at its greatest."""
     schedule: Schedule = "constant"
     """Of the learning rate after warm-up: flat, or a half cosine to zero."""
+    gate_speed: PositiveFloat = 1.0
+    """Learning rate of gates over that of all other weights."""
     warmup: NonNegativeInt = 0
     """Steps over which the learning rate first rises, linearly."""
 
@@ -36,3 +39,7 @@ class TrainingConfig:
             return self.learning_rate
         progress = (step - self.warmup) / (self.steps - self.warmup)
         return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+    def with_steps(self, steps: int) -> "TrainingConfig":
+        """The same with another number of steps, of which warm-up keeps its share."""
+        return replace(self, steps=steps, warmup=self.warmup * steps // self.steps)

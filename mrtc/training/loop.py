@@ -17,6 +17,7 @@ from mrtc.training.interrupts import deferred_interrupts
 from mrtc.training.state import TrainingState
 from mrtc.training.steps import (
     ExampleOrder,
+    adam,
     divergence,
     is_recorded,
     require_finite_weights,
@@ -76,7 +77,7 @@ def train(
     engine = accelerator(device)
     share = Share(engine, config.batch)
     vae.to(device).train()
-    optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
+    optimizer = adam(vae, config)
     state = state or TrainingState()
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)

@@ -1,11 +1,15 @@
 """What both loops do at a step: its examples and learning rate, its record, its checks."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from mrtc.errors import DivergenceError
+from mrtc.layers import RateGate
 from mrtc.randomness import torch_stream
+from mrtc.training.config import TrainingConfig
 from mrtc.vae import VAE
 
 STEPS_BETWEEN_RECORDS = 10
@@ -41,10 +45,24 @@ class ExampleOrder:
         return self._shuffled[position * self._batch : (position + 1) * self._batch]
 
 
+def adam(vae: VAE, config: TrainingConfig) -> torch.optim.Adam:
+    """The optimiser of a model; gates are a group of their own where they have another speed."""
+    groups: list[dict[str, Any]] = [{"params": list(vae.parameters())}]
+    if config.gate_speed != 1:
+        gates = [m for m in vae.modules() if isinstance(m, RateGate)]
+        fast = [weight for gate in gates for weight in gate.parameters()]
+        known = set(map(id, fast))
+        rest = [weight for weight in vae.parameters() if id(weight) not in known]
+        groups = [{"params": rest}, {"params": fast, "speed": config.gate_speed}]
+    return torch.optim.Adam(
+        [group for group in groups if group["params"]], lr=config.learning_rate, fused=True
+    )
+
+
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Sets that of all weights, for the steps to come."""
+    """Sets that of all weights, for the steps to come; a group's ``speed`` multiplies it."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group.get("speed", 1.0)
 
 
 def is_recorded(step: int, steps: int) -> bool:

@@ -14,6 +14,8 @@ from mrtc.evaluation import realism
 from mrtc.evaluation.feature_networks import FeatureNetwork
 from mrtc.evaluation.realism import RealismConfig
 from mrtc.experiments import RunConfig, evaluate, run
+from mrtc.experiments import realism as experiment
+from mrtc.experiments.data import load_for
 from mrtc.experiments.realism import distances_asked, evaluate_realism, renamed
 from mrtc.metrics.catalogue import choose
 
@@ -67,6 +69,29 @@ def test_scores_are_added_to_the_evaluation_and_kept(checkpoint: Path):
     with patch.object(realism._Sampler, "features", side_effect=AssertionError):
         evaluate_realism(checkpoint, out, network, **common)
     assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("part", [None, "valid"])
+def test_the_reference_is_the_training_part_unless_another_is_named(
+    checkpoint: Path, part: str | None
+):
+    """``load_for`` takes no part for that of training; samples of the file's own part are not."""
+    out = evaluated(checkpoint)
+    with patch.object(experiment, "load_for", wraps=without_part) as load:
+        evaluate_realism(
+            *(checkpoint, out, FeatureNetwork("rows", Rows())),
+            config=SMALL,
+            part=part,
+            device="cpu",
+            quiet=True,
+        )
+    assert [call.kwargs["part"] for call in load.call_args_list] == [part]
+
+
+def without_part(config: RunConfig, *where: object, part: str | None, quiet: bool) -> object:
+    """dSprites has no parts."""
+    assert part in {None, "valid"}
+    return load_for(config, *where, quiet=quiet)
 
 
 def test_results_of_another_model_are_refused(checkpoint: Path, tiny: RunConfig, tmp_path: Path):

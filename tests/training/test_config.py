@@ -31,3 +31,11 @@ def test_warm_up_rises_and_the_cosine_falls_to_zero() -> None:
 def test_bad_budgets_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TrainingConfig(**({"steps": 10, "batch": 4} | options))
+
+
+def test_warm_up_keeps_its_share_of_other_steps() -> None:
+    config = TrainingConfig(steps=1000, batch=8, warmup=100, schedule="cosine")
+    shorter = config.with_steps(200)
+    assert (shorter.steps, shorter.warmup) == (200, 20)
+    # The same point of the schedule has the same learning rate.
+    assert shorter.learning_rate_at(110) == pytest.approx(config.learning_rate_at(550))

@@ -3,7 +3,11 @@
 import pytest
 import torch
 
+from mrtc.objectives import ObjectiveConfig
+from mrtc.training import TrainingConfig, TrainingState, train
 from mrtc.training.steps import ExampleOrder, is_recorded, shown
+from mrtc.vae import VAE
+from tests.toys import Crosses, small_vae
 
 
 def test_every_epoch_shows_every_example_once() -> None:
@@ -30,3 +34,37 @@ def test_the_last_step_is_recorded_too() -> None:
 def test_terms_without_a_short_name_are_not_shown() -> None:
     means = {"objective": 3.0, "rate": 1.0, "total_correlation": 0.5}
     assert shown(means) == {"rate": 1.0, "tc": 0.5}
+
+
+def fit(vae: VAE, config: TrainingConfig, state: TrainingState | None = None) -> TrainingState:
+    return train(
+        *(vae, Crosses(), ObjectiveConfig("beta"), config),
+        seed=0,
+        device=torch.device("cpu"),
+        precision="fp32",
+        state=state,
+        quiet=True,
+    )
+
+
+def test_gates_move_as_many_times_as_fast_as_asked() -> None:
+    """The first step of Adam is the learning rate, whatever the gradient."""
+    before, vae = small_vae().state_dict(), small_vae()
+    fit(vae, TrainingConfig(steps=1, batch=16, learning_rate=1e-3, gate_speed=7.0))
+    for name, weight in vae.state_dict().items():
+        moved = (weight - before[name]).abs().max().item()
+        assert moved == pytest.approx(7e-3 if ".gate." in name else 1e-3, rel=1e-2)
+
+
+def test_a_run_with_fast_gates_goes_on_as_if_it_had_not_stopped() -> None:
+    config = TrainingConfig(steps=12, batch=16, learning_rate=1e-2, gate_speed=7.0)
+    whole, stopped = small_vae(), small_vae()
+    fit(whole, config)
+    state = fit(stopped, TrainingConfig(steps=6, batch=16, learning_rate=1e-2, gate_speed=7.0))
+    fit(stopped, config, state)
+    torch.testing.assert_close(stopped.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
+def test_a_baseline_has_no_gates_to_be_fast() -> None:
+    vae = small_vae(plain=True)
+    fit(vae, TrainingConfig(steps=1, batch=16, gate_speed=7.0))

@@ -58,7 +58,7 @@ def draw(options: FigureOptions) -> list[Path]:
     low, high = config.betas.low, config.betas.high
     few, dense = (np.geomspace(low, high, count) for count in COUNTS[options.preset])
     if options.steps is not None:
-        config = replace(config, training=replace(config.training, steps=options.steps))
+        config = replace(config, training=config.training.with_steps(options.steps))
     protocol = replace(options.protocol, part="train", keep=1000)
     common: Any = {"seeds": range(options.seeds), "protocol": protocol}
     ours = {
