@@ -17,7 +17,11 @@ def figure(
         typer.Option(help="Budget: quick for two cores, paper for the published one."),
     ] = "quick",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the picture, its numbers and its runs.")
+        Path | None,
+        typer.Option(
+            help="Folder for the picture, its numbers and its runs; figures of one dataset in one "
+            "folder share runs."
+        ),
     ] = None,
     data: options.Data = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each kind: seeds 0, 1, ...")] = 3,

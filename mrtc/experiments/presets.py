@@ -136,22 +136,33 @@ class ImageSetup:
 
     def _quick(self, arch: ArchName, objective: ObjectiveName) -> RunConfig:
         steps = self.quick_steps
-        return self._run("quick", arch, objective, steps=steps, batch=64, warmup=steps // 20)
+        training = TrainingConfig(
+            steps=steps,
+            batch=64,
+            learning_rate=self._learning_rate(arch),
+            schedule="cosine",
+            warmup=steps // 20,
+            gate_speed=10.0,  # 1 nat better at every beta after 2,000 steps; see docs/images.md
+        )
+        return self._run("quick", arch, objective, training)
 
     def _paper(self, arch: ArchName, objective: ObjectiveName) -> RunConfig:
         """200 epochs without their short last batches, the first ten of warm-up."""
         epoch = self.population // 128
-        return self._run("paper", arch, objective, steps=200 * epoch, batch=128, warmup=10 * epoch)
+        training = TrainingConfig(
+            steps=200 * epoch,
+            batch=128,
+            learning_rate=self._learning_rate(arch),
+            schedule="cosine",
+            warmup=10 * epoch,
+        )
+        return self._run("paper", arch, objective, training)
+
+    def _learning_rate(self, arch: ArchName) -> float:
+        return self.conv_rate if arch == "conv" else 1e-3
 
     def _run(
-        self,
-        preset: str,
-        arch: ArchName,
-        objective: ObjectiveName,
-        *,
-        steps: int,
-        batch: int,
-        warmup: int,
+        self, preset: str, arch: ArchName, objective: ObjectiveName, training: TrainingConfig
     ) -> RunConfig:
         return RunConfig(
             dataset=self.dataset,
@@ -159,13 +170,7 @@ class ImageSetup:
             betas=BetaRange(0.01, 10.0),
             model=self._model(arch),
             objective=_objective(objective, groups=8),
-            training=TrainingConfig(
-                steps=steps,
-                batch=batch,
-                learning_rate=self.conv_rate if arch == "conv" else 1e-3,
-                schedule="cosine",
-                warmup=warmup,
-            ),
+            training=training,
             likelihood=self.likelihood,
             image_size=self.image_size,
         )

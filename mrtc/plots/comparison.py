@@ -75,7 +75,9 @@ def rate_distortion_of(
     axes.margins(0.08)
     handles += _key(sets) + _annotate(axes, means)
     axes.set_xlabel("rate (nats per example)")
-    axes.set_ylabel("distortion (nats per example)")
+    is_squared = any(runs.config.get("likelihood") == "squared_error" for runs in sets.values())
+    unit = "squared error" if is_squared else "nats"
+    axes.set_ylabel(f"distortion ({unit} per example)")
     return finish(figure, handles, title_of(sets))
 
 

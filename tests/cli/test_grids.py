@@ -116,7 +116,7 @@ def test_a_figure_from_training_to_picture(mrtc: Command) -> None:
     assert "fig8-mig" in mrtc("figure").out
     done = mrtc("figure", "nonsense")
     assert done.status == 2
-    assert "choose among fig4, fig8-mig, table-cost" in done.err
+    assert "choose among fig4, fig5-mnist" in done.err
     done = mrtc("figure", "table-cost", "--steps", "100", "--device", "cpu", "--quiet")
     assert done.status == 0, done.err
     table = np.genfromtxt("table-cost-quick/table-cost.csv", delimiter=",", names=True)

@@ -6,7 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from mrtc.errors import MrtcError
-from mrtc.experiments.figures import fig4, fig5, fig8_mig, table_cost
+from mrtc.experiments.figures import (
+    fig4,
+    fig5,
+    fig6,
+    fig7,
+    fig8_mig,
+    fig8_range,
+    fig9,
+    table1,
+    table2,
+    table_cost,
+)
+from mrtc.experiments.figures.image_runs import DATASETS
 from mrtc.experiments.figures.options import FigureOptions
 
 
@@ -29,12 +41,49 @@ FIGURES = {
             f"rate and distortion on {dataset}, multi-rate runs and repeated baselines",
             partial(fig5.draw, dataset),
         )
-        for name, dataset in fig5.DATASETS.items()
+        for name, dataset in DATASETS.items()
+    },
+    **{
+        f"fig6-{name}": Figure(
+            f"active units over beta on {name}"
+            f"{', and distances of samples from data' * (name in fig6.NATURAL)}",
+            partial(fig6.draw, name),
+        )
+        for name in fig6.DATASETS
+    },
+    **{
+        f"fig7-{name}": Figure(
+            f"samples across beta on {name}, of one multi-rate run and of baselines",
+            partial(fig7.draw, name),
+        )
+        for name in fig7.DATASETS
     },
     "fig8-mig": Figure(
         "MIG of beta-TCVAE on dSprites over beta: multi-rate runs and repeated baselines",
         fig8_mig.draw,
     ),
+    **{
+        f"fig8-range{ending}": Figure(
+            f"rate and distortion on {dataset} of multi-rate runs trained on different ranges",
+            partial(fig8_range.draw, dataset),
+        )
+        for ending, dataset in fig8_range.DATASETS.items()
+    },
+    **{
+        f"fig9{ending}": Figure(
+            f"rate and distortion on {dataset} of multi-rate runs with different gates",
+            partial(fig9.draw, dataset),
+        )
+        for ending, dataset in fig9.DATASETS.items()
+    },
+    "table1": Figure("parameters of the image networks, plain and multi-rate", table1.draw),
+    **{
+        f"table2{ending}": Figure(
+            f"best ELBO on {' and '.join(names)}, multi-rate runs and repeated baselines",
+            partial(table2.draw, ending),
+        )
+        for ending, names in table2.NAMES.items()
+    },
     "table-cost": Figure(
         "parameters and time of one multi-rate run, of a baseline, and of eight", table_cost.draw
     ),
