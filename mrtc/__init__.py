@@ -16,12 +16,15 @@ _PUBLIC = {
     "VAE": "mrtc.vae",
     "compare_files": "mrtc.experiments",
     "evaluate": "mrtc.experiments",
+    "interpolate": "mrtc.experiments",
     "load_vae": "mrtc.experiments",
     "parse_grid": "mrtc.rates",
     "preset": "mrtc.experiments",
     "read_runs": "mrtc.results",
+    "reconstruct": "mrtc.experiments",
     "run": "mrtc.experiments",
     "run_baselines": "mrtc.experiments",
+    "sample": "mrtc.experiments",
     "traverse": "mrtc.experiments",
 }
 

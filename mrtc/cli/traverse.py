@@ -1,17 +1,16 @@
 """``mrtc traverse``: what each code does to a picture, at chosen betas."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mrtc.cli import options
+from mrtc.cli import options, picture_options
 
 
 def traverse(
     checkpoint: options.Checkpoint,
     betas: options.Betas = None,
-    out: Annotated[Path | None, typer.Option(help="Picture to write: .png, .pdf, .svg.")] = None,
+    out: picture_options.Out = None,
     example: Annotated[int | None, typer.Option(help="Index of the example.")] = None,
     span: Annotated[
         float, typer.Option(min=0.1, help="Codes move so many standard deviations each way.")
@@ -25,17 +24,14 @@ def traverse(
 
     Example: `mrtc traverse ckpt.pt --betas 0.1,1,10`
     """
-    from mrtc.experiments import traverse as draw
-    from mrtc.experiments.evaluate import default_betas
-    from mrtc.plots import picture_format, save
-    from mrtc.rates import parse_grid
+    from mrtc.cli.picture_options import FRAMES, chosen_betas
+    from mrtc.experiments.traverse import traversal
+    from mrtc.plots.animation import is_animation, save_drawing
 
     out = out or checkpoint.with_name(f"{checkpoint.stem}-traverse.png")
-    picture_format(out)
-    chosen = default_betas(checkpoint, 3) if betas is None else parse_grid(betas)
-    figure = draw(
+    drawing = traversal(
         checkpoint,
-        betas=chosen,
+        betas=chosen_betas([checkpoint], betas, FRAMES if is_animation(out) else 3),
         example=example,
         span=span,
         columns=columns,
@@ -43,5 +39,5 @@ def traverse(
         extrapolate=extrapolate,
         quiet=quiet,
     )
-    save(figure, out)
+    save_drawing(drawing, out)
     typer.echo(out)

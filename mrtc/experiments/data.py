@@ -28,7 +28,6 @@ from mrtc.errors import DataError
 if TYPE_CHECKING:
     from mrtc.experiments.config import RunConfig
 
-Dataset = Images
 Load = Callable[..., Images]
 """From a path, or from where the data come by themselves; with the part, where there are parts."""
 
@@ -189,7 +188,9 @@ def load_for(
     quiet: bool = False,
 ) -> Images:
     """The data of a run, on ``device``; arguments and errors as for :func:`load_data`."""
-    options = {}
+    options: dict[str, Any] = {}
     if config.dataset == "images":
-        options = {"size": config.image_size, "skip_broken": config.skip_broken}
+        options["skip_broken"] = config.skip_broken
+        if config.image_size is not None:
+            options["size"] = config.image_size
     return load_data(config.dataset, path, device, part=part, quiet=quiet, **options)

@@ -87,7 +87,7 @@ def test_bad_training_options(mrtc: Command, options: list[str], message: str) -
 
 
 def test_unknown_names(mrtc: Command, checkpoint: Path) -> None:
-    assert "no dataset 'cats'; choose among dsprites" in refused(mrtc, "train", "cats")
+    assert "no dataset 'cats', nor a folder" in refused(mrtc, "train", "cats")
     assert "no dataset 'cats'" in refused(mrtc, "data", "get", "cats")
     message = refused(mrtc, "eval-mig", checkpoint, *EVAL, "--factors", "x,colour")
     assert "no factor colour; choose --factors among shape,scale" in message

@@ -93,9 +93,9 @@ def test_extrapolation_must_be_insisted_on(mrtc: Command, checkpoint: Path) -> N
 
 
 def test_presets_and_data_are_listed(mrtc: Command) -> None:
-    assert "dsprites quick" in mrtc("presets").out
+    assert "dsprites quick mlp" in mrtc("presets").out
     assert (
-        json.loads(mrtc("presets", "--json").out)["dsprites paper"]["training"]["steps"] == 18_000
+        json.loads(mrtc("presets", "--json").out)["dsprites paper mlp"]["training"]["steps"] == 18_000
     )
     assert mrtc("data", "list").out.startswith("dsprites: 737,280")
     assert "dsprites" in json.loads(mrtc("data", "list", "--json").out)
@@ -106,7 +106,7 @@ def test_presets_and_data_are_listed(mrtc: Command) -> None:
 def test_every_command_has_help_with_an_example(mrtc: Command) -> None:
     names = [command.name for command in app.registered_commands]
     with_example = {"train", "eval-mig", "eval", "rescore", "score", "plot", "traverse"}
-    with_example |= {"baselines", "compare", "figure"}
+    with_example |= {"baselines", "compare", "figure", "sample", "reconstruct", "interpolate"}
     assert with_example | {"presets"} == set(names)
     for name in sorted(with_example):
         done = mrtc(name, "--help")

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from mrtc.plots import traversal_grid, traversal_grids
-from mrtc.plots.traversal import mosaic
+from mrtc.plots.dots import mosaic
 
 
 @pytest.mark.parametrize("channel", [(), (3,)])
 def test_each_image_is_at_its_label(channel: tuple[int, ...]) -> None:
     """Cut out around the ticks, the picture gives back the images; between them it is white."""
-    images = np.random.default_rng(0).random((3, 4, 8, 6, *channel))
+    levels = np.random.default_rng(0).integers(0, 256, (3, 4, 8, 6, *channel))
+    images = levels / 255
     figure = traversal_grid(images, list("abc"), list("wxyz"), "title")
     axes = figure.axes[0]
     drawn = np.asarray(axes.get_images()[0].get_array())
@@ -22,10 +23,11 @@ def test_each_image_is_at_its_label(channel: tuple[int, ...]) -> None:
     for row, y in enumerate(axes.get_yticks()):
         for column, x in enumerate(axes.get_xticks()):
             box = np.s_[round(y - 3.5) : round(y + 4.5), round(x - 2.5) : round(x + 3.5)]
-            np.testing.assert_array_equal(drawn[box], images[row, column])
+            level = levels[row, column] if channel else levels[row, column, :, :, None]
+            np.testing.assert_array_equal(drawn[box], np.broadcast_to(level, (8, 6, 3)))
             rest[box] = False
     assert rest.any()
-    assert (drawn[rest] == 1).all()
+    assert (drawn[rest] == 255).all()
 
 
 def test_values_outside_are_clipped() -> None:
@@ -35,16 +37,16 @@ def test_values_outside_are_clipped() -> None:
 
 
 def test_panels_stand_side_by_side() -> None:
-    """With one row of labels for all, and the colour scale of each that of the others."""
+    """With one row of labels for all, and the grey scale of each that of the others."""
     images = np.random.default_rng(0).random((2, 3, 4, 8, 8)) * np.array([1, 0.1])[:, *[None] * 4]
     figure = traversal_grids(images, ["beta 0.1", "beta 10"], list("abc"), list("wxyz"))
     figure.canvas.draw()
 
-    assert [axes.get_title() for axes in figure.axes] == ["beta 0.1", "beta 10"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["beta 0.1", "beta 10"]
     for axes, panel in zip(figure.axes, images, strict=True):
         (image,) = axes.get_images()
-        np.testing.assert_array_equal(image.get_array(), mosaic(panel))
-        assert image.get_clim() == (0, 1)
+        drawn = np.asarray(image.get_array())
+        np.testing.assert_array_equal(drawn[..., 0], np.rint(255 * mosaic(panel)))
     assert figure.axes[0].yaxis.get_tick_params()["labelleft"]
     assert not figure.axes[1].yaxis.get_tick_params()["labelleft"]
 
