@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mrtc.architectures.design import Conv, Design, ImageConfig, Layer
 from mrtc.architectures.mlp import GatedLayers
 from mrtc.layers import Gated, GateKind, ResidualBlock, Unit
+from mrtc.layers.convolution import apply_layer
 from mrtc.layers.unit import GatePlace
 
 ConvKind = type[nn.Conv2d] | type[nn.ConvTranspose2d]
@@ -54,7 +55,7 @@ class ImageEncoder(nn.Module):
         self, x: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch hidden hidden_height hidden_width"]:
         """The first layer's pre-activation, which does not depend on beta."""
-        stem: Tensor = self.first.gated.layer(x)
+        stem: Tensor = apply_layer(self.first.gated.layer, x)
         return stem
 
     def from_stem(
@@ -126,7 +127,7 @@ class ImageDecoder(nn.Module):
         hidden = hidden.reshape(-1, *self.start_shape)
         for module in self.hidden:
             hidden = module(hidden, rate_code)
-        logits: Tensor = self.output(hidden)
+        logits: Tensor = apply_layer(self.output, hidden)
         if self.output_kind == "logits":
             return logits
         return logits.to(self.output.weight.dtype).sigmoid()  # bfloat16 has no 0.999

@@ -7,6 +7,9 @@ import typer
 
 from mrtc.cli import options, tables
 
+MOST_EXAMPLES = 10_000
+"""Scored unless another number is asked for: enough for most scores, and soon done."""
+
 
 def evaluate(
     checkpoint: options.Checkpoint,
@@ -16,8 +19,13 @@ def evaluate(
     data: options.Data = None,
     part: options.Part = None,
     examples: Annotated[
-        int, typer.Option(min=100, help="Encode a stratified subset of so many, and score it.")
-    ] = 10_000,
+        int | None,
+        typer.Option(
+            min=100,
+            help="Encode a stratified subset of so many, and score it; of 10,000 if left out, or "
+            "all where there are fewer.",
+        ),
+    ] = None,
     importance_samples: Annotated[
         int,
         typer.Option(min=0, help="Draws for the importance-weighted bound on log p(x), if any."),
@@ -97,7 +105,8 @@ def evaluate(
         data=data,
         part=part,
         examples=examples,
-        keep=examples,
+        most=MOST_EXAMPLES,
+        keep=examples or MOST_EXAMPLES,
         importance_samples=importance_samples,
         seed=seed,
         extrapolate=extrapolate,

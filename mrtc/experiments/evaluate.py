@@ -33,6 +33,7 @@ def evaluate(
     part: str | None = None,
     factors: tuple[str, ...] | None = None,
     examples: int | None = None,
+    most: int | None = None,
     keep: int = 10_000,
     estimator: Estimator = "quadrature",
     samples: int = 10_000,
@@ -55,6 +56,7 @@ def evaluate(
         part: Of the dataset's split; the test part by default, where there is one.
         factors: Factors whose gaps make up the MIG; by default Chen et al.'s, without shape.
         examples: How many are encoded, a stratified subset; ``None`` for all.
+        most: Encode a subset of so many where there are more, and ``examples`` is left out.
         keep: How many, of those, are decoded and stored.
         estimator: Of the entropies behind the MIG.
         samples: Draws for each entropy, with ``sampling``.
@@ -82,6 +84,8 @@ def evaluate(
     dataset = load_for(config, data, device, part=part, quiet=quiet)
     factors = _scored_factors(config.dataset, dataset, factors)
     population = len(dataset)
+    if examples is None and most is not None and most < population:
+        examples = most
     if examples is not None and examples > population:
         raise MrtcError(
             f"{config.dataset} has {population} examples, {examples} were asked for; leave out "

@@ -5,6 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mrtc.layers.convolution import apply_layer
 from mrtc.layers.gated import Gated
 
 GatePlace = Literal["before_norm", "after_norm"]
@@ -49,18 +50,28 @@ class Unit(nn.Module):
         self, x: Float[Tensor, "batch *features"], rate_code: Float[Tensor, " group"]
     ) -> Float[Tensor, "batch *hidden"]:
         """Applies all of them; ``rate_code`` as in :meth:`Gated.forward`."""
-        return self.from_pre_activation(self.gated.layer(x), rate_code)
+        return self.from_pre_activation(apply_layer(self.gated.layer, x), rate_code)
 
     def from_pre_activation(
         self, pre_activation: Float[Tensor, "batch *hidden"], rate_code: Float[Tensor, " group"]
     ) -> Float[Tensor, "batch *hidden"]:
         """Applies what follows the layer."""
         if self.place == "before_norm":
-            hidden = self.norm(self.gated.scale(pre_activation, rate_code))
+            hidden = self._normalise(self.gated.scale(pre_activation, rate_code))
         else:
-            hidden = self.gated.scale(self.norm(pre_activation), rate_code)
+            hidden = self.gated.scale(self._normalise(pre_activation), rate_code)
         activated: Tensor = self.activation(hidden)
         return activated
+
+    def _normalise(self, hidden: Tensor) -> Tensor:
+        """Statistics do not see where a pixel is, so torch may have an order it is fast in."""
+        if hidden.ndim != 4 or not hidden.permute(2, 3, 0, 1).is_contiguous():
+            plain: Tensor = self.norm(hidden)
+            return plain
+        batch, channels, height, width = hidden.shape
+        pixels = hidden.permute(2, 3, 0, 1).reshape(1, height * width, batch, channels)
+        normal: Tensor = self.norm(pixels.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return normal.reshape(height, width, batch, channels).permute(2, 3, 0, 1)
 
 
 def _batch_norm(layer: nn.Module) -> nn.Module:

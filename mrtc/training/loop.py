@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from mrtc.datasets.examples import DrawnExamples, Examples
-from mrtc.devices import Precision, autocast
+from mrtc.devices import Precision, autocast, keep_freed_memory
 from mrtc.distributions import DiagonalGaussian
 from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
 from mrtc.progress import Progress
@@ -76,6 +76,8 @@ def train(
     """
     engine = accelerator(device)
     share = Share(engine, config.batch)
+    if device.type == "cpu":
+        keep_freed_memory()
     vae.to(device).train()
     optimizer = adam(vae, config)
     state = state or TrainingState()

@@ -94,9 +94,8 @@ def test_extrapolation_must_be_insisted_on(mrtc: Command, checkpoint: Path) -> N
 
 def test_presets_and_data_are_listed(mrtc: Command) -> None:
     assert "dsprites quick mlp" in mrtc("presets").out
-    assert (
-        json.loads(mrtc("presets", "--json").out)["dsprites paper mlp"]["training"]["steps"] == 18_000
-    )
+    listed = json.loads(mrtc("presets", "--json").out)
+    assert listed["dsprites paper mlp"]["training"]["steps"] == 18_000
     assert mrtc("data", "list").out.startswith("dsprites: 737,280")
     assert "dsprites" in json.loads(mrtc("data", "list", "--json").out)
     assert "737280 examples (dSprites, rendered)" in mrtc("data", "get", "dsprites", "-q").out
