@@ -27,6 +27,7 @@ def eval_mig(
         Literal["quadrature", "sampling"], typer.Option(help="Of the entropies.")
     ] = "quadrature",
     samples: Annotated[int, typer.Option(min=2, help="Draws for each sampled entropy.")] = 10_000,
+    recalibrate: options.Recalibrate = 0,
     extrapolate: options.Extrapolate = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -62,6 +63,7 @@ def eval_mig(
         estimator=estimator,
         samples=samples,
         seed=seed,
+        recalibrate=recalibrate,
         extrapolate=extrapolate,
         device=device,
         precision=precision,

@@ -33,6 +33,7 @@ def evaluate(
     bootstrap: options.Bootstrap = 0,
     null: options.Null = 0,
     workers: options.Workers = 1,
+    recalibrate: options.Recalibrate = 0,
     extrapolate: options.Extrapolate = False,
     feature_network: Annotated[
         Literal["inception", "efficientnet-lite0"] | None,
@@ -109,6 +110,7 @@ def evaluate(
         keep=examples or MOST_EXAMPLES,
         importance_samples=importance_samples,
         seed=seed,
+        recalibrate=recalibrate,
         extrapolate=extrapolate,
         device=device,
         precision=precision,

@@ -23,6 +23,14 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with what is there
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Recalibrate = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Batches of training examples from which batch normalisation is measured anew at each "
+        "beta; 0 for the running means of training.",
+    ),
+]
 Extrapolate = Annotated[
     bool, typer.Option("--extrapolate", help="Allow betas outside the trained range.")
 ]
