@@ -10,7 +10,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from mrtc.datasets.examples import Examples, FactorExamples
-from mrtc.devices import Precision
+from mrtc.devices import Precision, keep_freed_memory
 from mrtc.errors import ResultsError
 from mrtc.evaluation.decode import PosteriorDecoder
 from mrtc.evaluation.encode import PosteriorEncoder
@@ -106,6 +106,8 @@ def sweep(
     pending = writer.pending
     if not pending:
         return
+    if device.type == "cpu":
+        keep_freed_memory()
     grid = examples.grid if isinstance(examples, FactorExamples) else None
     index, kept = config.choose(len(examples), grid)
     factors = None if grid is None else grid.classes(index)

@@ -138,12 +138,13 @@ class Results:
             )
 
 
-def read(path: Path) -> Results:
+def read(path: Path | str) -> Results:
     """Reads a results file, also while it is being written.
 
     Raises:
         ResultsError: If it is missing, damaged, foreign, too new, or holds no evaluated beta.
     """
+    path = Path(path)
     with opened(path) as file:
         found = {name: file[f"metrics/{name}"] for name in VARIABLES if f"metrics/{name}" in file}
         results = Results(

@@ -71,13 +71,13 @@ def write_runs(path: Path, runs: RunSet) -> None:
     write_atomically(path, buffer.getbuffer())
 
 
-def read_runs(path: Path) -> RunSet:
+def read_runs(path: Path | str) -> RunSet:
     """Reads what :func:`write_runs` wrote.
 
     Raises:
         ResultsError: If the file is missing, damaged, foreign or too new.
     """
-    with opened(path, FORMAT, VERSION) as file:
+    with opened(Path(path), FORMAT, VERSION) as file:
         seed, beta = file["seed"][...], file["beta"][...]
         variables = {
             name: Variable(
