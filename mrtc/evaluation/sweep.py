@@ -123,12 +123,16 @@ def sweep(
             beta = float(betas[position])
             with recalibration.at(vae, beta, device) if recalibration else nullcontext():
                 mean, log_sigma = encoder.moments(beta)
+                mig: Values = {}
+                if grid is not None and factors is not None:
+                    information = _information(mean, log_sigma, factors, config, beta)
+                    mig = _mig(information, grid.names, config.scored_factors)
                 decoder = PosteriorDecoder(
                     *(vae, examples, index[kept], mean[kept], log_sigma[kept]),
                     beta=beta,
                     device=device,
                 )
-                values = _values(mean, log_sigma, kept, decoder.distortion(config.seed))
+                values = _values(mean, log_sigma, kept, decoder.distortion(config.seed)) | mig
                 if config.importance_samples:
                     draws = config.importance_samples
                     bound = decoder.importance_weighted_bound(draws, config.seed)
@@ -137,9 +141,6 @@ def sweep(
                         "importance_weighted_bound_error": bound.error,
                         "effective_samples": bound.mean_effective_samples,
                     }
-            if grid is not None and factors is not None:
-                information = _information(mean, log_sigma, factors, config, beta)
-                values |= _mig(information, grid.names, config.scored_factors)
             writer.write(position, values, {name: parameters[name] for name in values})
             shown = {
                 name: float(values[name])

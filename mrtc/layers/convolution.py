@@ -116,7 +116,7 @@ class _Matrices(NamedTuple):
 
 @lru_cache
 def _matrices(height: Window, width: Window, dtype: str, is_transposed: bool) -> _Matrices:  # noqa: FBT001
-    """Made by numpy, so that they belong to no inference mode or transform, and can be kept."""
+    """Kept, so they are made outside of inference mode and by numpy, outside of transforms."""
     axes = [algorithm(height), algorithm(width)]
     if is_transposed:
         axes = [Bilinear(axis.output.T, axis.kernel, axis.input.T) for axis in axes]
@@ -125,11 +125,12 @@ def _matrices(height: Window, width: Window, dtype: str, is_transposed: bool) ->
     def tensor(matrix: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(matrix, dtype=dtype))
 
-    return _Matrices(
-        (tensor(rows.input), tensor(columns.input)),
-        tensor(np.kron(rows.kernel, columns.kernel)),
-        (tensor(rows.output), tensor(columns.output)),
-    )
+    with torch.inference_mode(mode=False):
+        return _Matrices(
+            (tensor(rows.input), tensor(columns.input)),
+            tensor(np.kron(rows.kernel, columns.kernel)),
+            (tensor(rows.output), tensor(columns.output)),
+        )
 
 
 def _along(

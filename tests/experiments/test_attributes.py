@@ -47,7 +47,7 @@ def halves(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     config = preset("mnist", "quick", arch="mlp")
-    training = replace(config.training, steps=120, warmup=0, learning_rate=3e-3)
+    training = replace(config.training, steps=300, warmup=0, learning_rate=3e-3)
     model = MLPConfig(hidden=32, codes=4)
     run(replace(config, training=training, model=model), tmp_path / "m.pt", quiet=True)
     return tmp_path / "m.pt"
@@ -65,8 +65,7 @@ def test_attributes_are_stored_and_scored(checkpoint: Path, tmp_path: Path) -> N
     assert results.scores["mig_locatello"].value[0] == pytest.approx(expected)
     # A code tells the halves apart, and none the coin: the information is of the first alone.
     per_factor = results.scores["mig_chen"].values["_factor"][0]
-    assert per_factor[0] > 0.1
-    assert per_factor[1] < 0.1
+    assert 0 <= per_factor[1] < 0.05 < per_factor[0], per_factor
 
 
 def test_an_attribute_that_there_is_not(checkpoint: Path, tmp_path: Path) -> None:

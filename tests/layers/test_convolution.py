@@ -57,6 +57,16 @@ def test_second_derivatives() -> None:
     assert torch.autograd.gradgradcheck(lambda x: convolve(layer, x).square(), (x,))
 
 
+def test_training_after_an_evaluation() -> None:
+    """Matrices are kept: those that inference made first must serve gradients too."""
+    convolution._matrices.cache_clear()
+    layer, x = nn.Conv2d(2, 3, 3, padding=1), torch.randn(1, 2, 6, 6)
+    with torch.inference_mode():
+        convolve(layer, x)
+    convolve(layer, x).sum().backward()
+    assert layer.weight.grad is not None
+
+
 @pytest.mark.parametrize("name", ["strided", "transposed"])
 def test_gradients_of_a_stack(name: str) -> None:
     """Under torch.func, with other weights for each input, also after inference mode."""
