@@ -1,6 +1,7 @@
 """The comparison, against numbers worked out by hand and by scipy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,10 +70,10 @@ def test_differences_are_those_of_paired_t_tests() -> None:
 
 
 def test_seeds_pair_by_their_numbers_and_not_by_their_order() -> None:
-    ours, theirs = runs("multi-rate", (2, 0, 1), noise=1), runs("baselines", (0, 1, 2), noise=2)
+    ours, theirs = runs("multi-rate", (2, 0, 1), noise=1), runs("baselines", (1, 2, 0), noise=2)
     metric = compare(ours, theirs).metrics["mig_chen"]
-    a = ours.values["mig_chen"][[1, 2, 0]]
-    expected = stats.ttest_rel(a[:, 0], theirs.values["mig_chen"][:, 0]).confidence_interval(0.9)
+    a, b = ours.values["mig_chen"][[1, 2, 0]], theirs.values["mig_chen"][[2, 0, 1]]
+    expected = stats.ttest_rel(a[:, 0], b[:, 0]).confidence_interval(0.9)
     assert metric.at_beta[0].difference.low == pytest.approx(expected.low)
 
 
@@ -141,6 +142,17 @@ def test_the_ledger_counts_a_curve_and_its_break_even() -> None:
 
 def test_the_slope_of_an_optimum_is_beta() -> None:
     for slopes in slopes_of(runs("baselines")):
+        np.testing.assert_allclose(slopes.ratio, 1)
+
+
+def test_under_tcvae_the_rest_of_the_rate_counts_as_distortion() -> None:
+    """A total correlation T with dD + dR - dT = -beta dT has the slope beta, whatever R does."""
+    tc = runs("baselines", config={"objective.name": "tcvae"})
+    total = np.tile(3 - np.log(BETAS), (3, 1))
+    rest = np.tile([5.0, 1.0, 4.0, 2.0], (3, 1))  # of the rate, beside the total correlation
+    values = {"rate": total + rest, "total_correlation": total, "distortion": BETAS + 50 - rest}
+    changed = replace(tc, values=dict(tc.values) | values)
+    for slopes in slopes_of(changed):
         np.testing.assert_allclose(slopes.ratio, 1)
 
 

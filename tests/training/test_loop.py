@@ -33,6 +33,16 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_seconds_of_a_run_that_goes_on_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that jumps 30 seconds with each reading."""
+    readings = iter(range(0, 10**6, 30))
+    monkeypatch.setattr("mrtc.training.loop.time.monotonic", lambda: float(next(readings)))
+    short = replace(CONFIG, steps=1)
+    alone = fit(small_vae(), config=short).seconds
+    assert alone > 0
+    assert fit(small_vae(), TrainingState(seconds=100.0), config=short).seconds == 100.0 + alone
+
+
 class Snapshots:
     """Keeps what a checkpoint would hold, at every save."""
 
