@@ -1,7 +1,7 @@
 """Datasets by name."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from mrtc.datasets import (
     svhn,
 )
 from mrtc.datasets.binarised import Binarised
-from mrtc.datasets.download import RemoteFile
 from mrtc.datasets.examples import Images
 from mrtc.datasets.flipped import Flipped
 from mrtc.datasets.images import ByteImages
@@ -45,8 +44,6 @@ class Entry:
     """Its known factors; empty where there are none."""
     parts: tuple[str, ...] = ()
     """Of its split, that for training first, that for testing last; empty where there is none."""
-    files: Mapping[Any, tuple[RemoteFile, ...]] = field(default_factory=dict)
-    """By part: what can be downloaded."""
 
     @property
     def default_part(self) -> str | None:
@@ -88,7 +85,6 @@ DATASETS = {
         binarized_mnist.load,
         (1, 28, 28),
         parts=THREE,
-        files=binarized_mnist.FILES,
     ),
     "mnist": Entry(
         "70,000 digits of 28 x 28, in training binarised anew at every access; downloaded, or "
@@ -96,7 +92,6 @@ DATASETS = {
         _binarised(mnist.load),
         (1, 28, 28),
         parts=TWO,
-        files=mnist.FILES,
     ),
     "omniglot": Entry(
         "32,415 characters of 28 x 28 as Burda et al. have them, in training binarised anew; "
@@ -104,7 +99,6 @@ DATASETS = {
         _binarised(omniglot.load),
         (1, 28, 28),
         parts=TWO,
-        files=omniglot.FILES,
     ),
     "omniglot-28": Entry(
         "32,460 characters made 28 x 28 from the official drawings, in training binarised anew; "
@@ -112,7 +106,6 @@ DATASETS = {
         _binarised(omniglot_28.load),
         (1, 28, 28),
         parts=TWO,
-        files=omniglot_28.FILES,
     ),
     "cifar10": Entry(
         "60,000 photographs of 32 x 32, in training mirrored at random; downloaded, or --data "
@@ -120,14 +113,12 @@ DATASETS = {
         _flipped(cifar.load),
         (3, 32, 32),
         parts=TWO,
-        files=cifar.FILES,
     ),
     "svhn": Entry(
         "99,289 house numbers of 32 x 32; downloaded, or --data FOLDER",
         svhn.load,
         (3, 32, 32),
         parts=TWO,
-        files=svhn.FILES,
     ),
     "celeba": Entry(
         "202,599 faces, cut and scaled to 64 x 64, with 40 attributes, in training mirrored at "

@@ -57,8 +57,7 @@ def image_config(dataset: str, arch: ArchName, options: FigureOptions) -> RunCon
     config = preset(dataset, options.preset, "beta", arch)
     if options.steps is None:
         return config
-    warmup = config.training.warmup * options.steps // config.training.steps
-    return replace(config, training=replace(config.training, steps=options.steps, warmup=warmup))
+    return replace(config, training=config.training.with_steps(options.steps))
 
 
 def spaced(betas: BetaRange, count: int) -> list[float]:
