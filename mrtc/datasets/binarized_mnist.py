@@ -82,10 +82,6 @@ def _official(part: Part) -> RemoteFile:
     return RemoteFile(name, (f"{ADDRESS}/{name}",), f"sha256:{SHA256[part]}")
 
 
-FILES: dict[Part, tuple[RemoteFile, ...]] = {part: (_official(part),) for part in POPULATION}
-"""What to download for each part."""
-
-
 def _read(path: Path, population: int, file: RemoteFile) -> UInt8[np.ndarray, "example 98"]:
     """The packed images of a text; its first fault is reported where it is."""
     digest, size, packed = hashlib.sha256(), 0, []

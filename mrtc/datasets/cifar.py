@@ -39,8 +39,6 @@ ARCHIVE = RemoteFile(
 FOLDER = "cifar-10-batches-bin"
 """What the archive unpacks to."""
 
-FILES: dict[Part, tuple[RemoteFile, ...]] = {"train": (ARCHIVE,), "test": (ARCHIVE,)}
-"""What to download for each part."""
 
 PICKLED = {
     *("cifar-10-python.tar.gz", "cifar-10-batches-py", "test_batch"),

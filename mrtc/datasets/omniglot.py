@@ -32,8 +32,6 @@ FILE = RemoteFile(
     "md5:21ecaf34373511aa7691cf2e0802aa3d",
 )
 
-FILES: dict[Part, tuple[RemoteFile, ...]] = {"train": (FILE,), "test": (FILE,)}
-"""What to download for each part."""
 
 EXACT = 1e-5
 """How far from multiples of 1/255 values may be that were such multiples before single precision;
