@@ -19,6 +19,7 @@ from mrtc.files import write_atomically
 from mrtc.training.interrupts import deferred_interrupts
 
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_TO_CANCEL = 30.0
 SECONDS_WITHOUT_NODES = 60.0
 """How long runs wait when no node is left that could perform them."""
 
@@ -117,8 +118,7 @@ def on_ray(
                     reason = f"the cluster has no node left with {need}; add one, and --resume"
                     yield from (Outcome(task, reason) for task in left)
         finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
+            _cancel(ray, list(running))
 
 
 # On a node.
@@ -164,6 +164,17 @@ def _write(task: Task, files: Files) -> None:
 
 
 # Here.
+
+
+def _cancel(ray: Any, references: list[Any]) -> None:  # noqa: ANN401 -- a module, and its types
+    """Asks until they have ended: Ray forgets a request that meets a run on its way to a node."""
+    deadline = time.monotonic() + SECONDS_TO_CANCEL
+    while references and time.monotonic() < deadline:
+        for reference in references:
+            ray.cancel(reference, force=True)
+        _, references = ray.wait(
+            references, num_returns=len(references), timeout=SECONDS_BETWEEN_LOOKS
+        )
 
 
 def _ending(

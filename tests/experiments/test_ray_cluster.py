@@ -32,6 +32,7 @@ from mrtc.training import Checkpoint, TrainingConfig
 
 os.environ.update(SILENCE)  # Ray reads it when it is imported
 ray = pytest.importorskip("ray")
+from ray._private.node import Node  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
 
 pytestmark = [
@@ -54,19 +55,12 @@ def grid(folder: Path, betas: list[float], *, steps: int = 30, rate: float = 1e-
     return baseline_tasks(config, folder, betas, [0], PROTOCOL)
 
 
-def busy(node: object = None) -> bool:
-    """Whether a task is performed on ``node``, or on any node of this machine."""
+def busy(*nodes: Node) -> bool:
+    """Whether a task is performed on one of ``nodes``."""
     title = f"ray::{ray_cluster._perform_there.__name__}"
-    if node is None:
-        processes = psutil.process_iter()
-    else:
-        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        processes = raylet.children(recursive=True)
-    return any(title in " ".join(process.cmdline()) for process in processes if is_there(process))
-
-
-def is_there(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    raylets = [psutil.Process(n.all_processes["raylet"][0].process.pid) for n in nodes]
+    processes = [process for raylet in raylets for process in raylet.children(recursive=True)]
+    return any(title in " ".join(command(process)) for process in processes)
 
 
 def wait_until(holds, seconds: float = 120.0) -> None:
@@ -246,10 +240,9 @@ def test_a_run_whose_process_dies_each_time_is_a_failed_outcome(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("how", ["closed", "signal"])
 def test_what_is_under_way_is_cancelled_and_a_cluster_of_others_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    connected: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     def perform(text: str, *_: object) -> tuple:
         if "beta1-" not in text:
@@ -260,14 +253,14 @@ def test_what_is_under_way_is_cancelled_and_a_cluster_of_others_left(
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     outcomes = on_ray(grid(tmp_path, [1.0, 2.0, 4.0]), quiet=True)
     assert next(outcomes).task.name == "beta1-seed0"
-    wait_until(busy)
+    wait_until(lambda: busy(*connected.worker_nodes))
     if how == "closed":
         outcomes.close()
     else:
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
         with pytest.raises(KeyboardInterrupt):
             next(outcomes)
-    wait_until(lambda: not busy())
+    wait_until(lambda: not busy(*connected.worker_nodes))
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
@@ -343,6 +336,19 @@ def command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def test_a_cancellation_that_is_forgotten_is_asked_for_again() -> None:
+    """The second run heeds the third request; the first one ended by itself."""
+    asked = []
+
+    def wait(references: list[str], **_: float) -> tuple:
+        left = [r for r in references if r == "second" and asked.count(r) < 3]
+        return [r for r in references if r not in left], left
+
+    stand_in = SimpleNamespace(cancel=lambda r, **_: asked.append(r), wait=wait)
+    ray_cluster._cancel(stand_in, ["first", "second"])
+    assert asked == ["first", "second", "second", "second"]
 
 
 @pytest.mark.parametrize(("cpus", "gpus"), [(0.0, 0.0), (-1.0, 0.0), (1.0, -1.0), (1.0, 1.5)])
