@@ -30,11 +30,11 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
     """
     import numpy as np
 
-    from mrtc.results import VARIABLES
+    from mrtc.results import VARIABLES, unit_of
 
     betas = results.beta[results.evaluated]
     rows = {
-        name: (VARIABLES[name].unit, results.metric(name))
+        name: (unit_of(VARIABLES[name], results.config), results.metric(name))
         for name in WITH_DECODER
         if name in results.metrics
     }
@@ -48,11 +48,14 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
         typer.echo(json.dumps(table))
         return
     width = max(map(len, rows), default=0)
+    unit_width = max((len(unit) for unit, _ in rows.values()), default=4)
     shown = sorted({round(at * (len(betas) - 1) / (COLUMNS - 1)) for at in range(COLUMNS)})
-    typer.echo(" " * width + "  beta" + "".join(f"{betas[at]:>9.3g}" for at in shown))
+    typer.echo(
+        " " * width + f"  {'beta':<{unit_width}}" + "".join(f"{betas[at]:>9.3g}" for at in shown)
+    )
     for name, (unit, values) in rows.items():
         if np.isfinite(values).any():  # why there is nothing else stands below
-            typer.echo(f"{name:<{width}}  {unit:<4}" + "".join(_cells(values[shown])))
+            typer.echo(f"{name:<{width}}  {unit:<{unit_width}}" + "".join(_cells(values[shown])))
     notes: dict[str, list[str]] = {}
     for name, s in series.items():
         remarks = [
@@ -84,12 +87,15 @@ def print_runs(runs: RunSet, path: Path, *, as_json: bool) -> None:
 
     import numpy as np
 
+    from mrtc.results import unit_of
+
+    units = {name: unit_of(variable, runs.config) for name, variable in runs.variables.items()}
     names = [name for name, variable in runs.variables.items() if variable.dims == ("beta",)]
     if as_json:
         table = {
             name: {
                 "value": [[None if math.isnan(v) else v for v in row] for row in runs.values[name]],
-                "unit": runs.variables[name].unit,
+                "unit": units[name],
             }
             for name in names
         }
@@ -98,12 +104,16 @@ def print_runs(runs: RunSet, path: Path, *, as_json: bool) -> None:
         return
     shown = sorted({round(at * (len(runs.beta) - 1) / (COLUMNS - 1)) for at in range(COLUMNS)})
     names = [name for name in names if not name.endswith("_error")]
-    width = max(map(len, names))
-    typer.echo(" " * width + "  beta" + "".join(f"{runs.beta[at]:>9.3g}" for at in shown))
+    width, unit_width = max(map(len, names)), max(len(units[name]) for name in names)
+    typer.echo(
+        " " * width
+        + f"  {'beta':<{unit_width}}"
+        + "".join(f"{runs.beta[at]:>9.3g}" for at in shown)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # betas of which every run failed
         for name in names:
             mean = np.nanmean(runs.values[name], axis=0)[shown]
-            typer.echo(f"{name:<{width}}  {runs.variables[name].unit:<4}" + "".join(_cells(mean)))
+            typer.echo(f"{name:<{width}}  {units[name]:<{unit_width}}" + "".join(_cells(mean)))
     done = int(runs.has_value().sum())
     typer.echo(f"{path}: {done} runs, means over seeds {', '.join(map(str, runs.seed))}")

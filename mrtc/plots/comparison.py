@@ -33,8 +33,15 @@ from mrtc.plots.sets import (
     title_of,
     wrapped,
 )
-from mrtc.plots.theme import MARKERS, beta_axis, new_figure, points_well_apart, theme
-from mrtc.results import RunSet
+from mrtc.plots.theme import (
+    MARKERS,
+    beta_axis,
+    distortion_label,
+    new_figure,
+    points_well_apart,
+    theme,
+)
+from mrtc.results import RunSet, unit_of
 from mrtc.results.sameness import SAME
 from mrtc.statistics import mean_interval
 
@@ -75,9 +82,7 @@ def rate_distortion_of(
     axes.margins(0.08)
     handles += _key(sets) + _annotate(axes, means)
     axes.set_xlabel("rate (nats per example)")
-    is_squared = any(runs.config.get("likelihood") == "squared_error" for runs in sets.values())
-    unit = "squared error" if is_squared else "nats"
-    axes.set_ylabel(f"distortion ({unit} per example)")
+    axes.set_ylabel(distortion_label(*(runs.config for runs in sets.values())))
     return finish(figure, handles, title_of(sets))
 
 
@@ -127,7 +132,9 @@ def over_beta(
     if name == "active_units":
         axes.set_ylabel(f"active units (of {runs.num_codes} codes)")
     else:
-        axes.set_ylabel(textwrap.fill(in_words(name, runs.variables[name].unit), LABEL_WIDTH))
+        axes.set_ylabel(
+            textwrap.fill(in_words(name, unit_of(runs.variables[name], runs.config)), LABEL_WIDTH)
+        )
     return finish(figure, handles, title_of(sets, name))
 
 

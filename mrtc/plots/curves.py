@@ -19,6 +19,7 @@ from mrtc.plots.theme import (
     WIDTH,
     beta_axis,
     beta_limits,
+    distortion_label,
     label_beta,
     marker_size,
     new_figure,
@@ -108,7 +109,7 @@ def rate_distortion(results: Results) -> Figure:
     bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes)
     label_beta(bar.ax.yaxis, beta)
     axes.set_xlabel("rate (nats per example)")
-    axes.set_ylabel("distortion (nats per example)")
+    axes.set_ylabel(distortion_label(results.config))
     figure.suptitle(_title(results, "rate"))
     return figure
 

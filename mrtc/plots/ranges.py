@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from mrtc.plots.sets import GREY, HOLLOW, THICK, THIN, Numbers, Style, finish, styled, wrapped
-from mrtc.plots.theme import WIDTH, beta_axis, new_figure, theme
+from mrtc.plots.theme import WIDTH, beta_axis, distortion_label, new_figure, theme
 from mrtc.results import RunSet
 from mrtc.statistics import mean_interval
 
@@ -66,7 +66,7 @@ def range_curves(
         look = HOLLOW | {"color": GREY, "marker": "o"}
         handles += plane.plot([], [], label=wrapped("Bae et al., ends (published)"), **look)
     plane.set_xlabel("rate (nats per example)")
-    plane.set_ylabel("distortion (nats per example)")
+    plane.set_ylabel(distortion_label(*(runs.config for runs in sets.values())))
     plane.margins(0.1)
     beta_axis(rates, np.concatenate([runs.beta for runs in sets.values()]))
     rates.set_ylabel("rate (nats per example)")

@@ -84,7 +84,7 @@ def styled(sets: Mapping[str, T], grids: Sequence[Numbers]) -> list[tuple[str, T
 def in_words(name: str, unit: str) -> str:
     """What an axis is called that shows the metric ``name``."""
     title = CATALOGUE[name].title if name in CATALOGUE else name.replace("_", " ")
-    return f"{title} (nats)" if unit == "nats" else title
+    return f"{title} ({unit})" if unit in ("nats", "squared error") else title
 
 
 def wrapped(label: str) -> str:

@@ -4,9 +4,10 @@ Figures are plain objects, never pyplot's: they need no screen, and none is left
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -27,6 +28,7 @@ from matplotlib.ticker import (
 
 from mrtc.errors import OutputError
 from mrtc.files import write_atomically
+from mrtc.results import VARIABLES, unit_of
 
 METADATA: dict[str, dict[str, None]] = {
     ".png": {},
@@ -177,3 +179,9 @@ def points_well_apart(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " poi
         if min(along[at] - along[chosen[-1]], along[-1] - along[at]) > apart:
             chosen.append(at)
     return [int(finite[at]) for at in (*chosen, len(along) - 1)]
+
+
+def distortion_label(*configs: Mapping[str, Any]) -> str:
+    """Of an axis with the distortions of runs with ``configs``."""
+    units = dict.fromkeys(unit_of(VARIABLES["distortion"], config) for config in configs)
+    return f"distortion ({' or '.join(units)} per example)"

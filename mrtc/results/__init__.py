@@ -5,7 +5,7 @@ from mrtc.results.reader import Moments, Results, read
 from mrtc.results.runs import RunSet, collect, require_comparable
 from mrtc.results.runs_file import is_runs_file, read_runs, write_runs
 from mrtc.results.sameness import kind_of
-from mrtc.results.schema import VARIABLES, Variable
+from mrtc.results.schema import VARIABLES, Variable, unit_of
 from mrtc.results.scores import ScoreRecord, ScoreSeries
 from mrtc.results.writer import Writer, open_writer, reopen
 
@@ -27,5 +27,6 @@ __all__ = [
     "read_runs",
     "reopen",
     "require_comparable",
+    "unit_of",
     "write_runs",
 ]

@@ -1,7 +1,8 @@
 """What a results file may hold: every variable with its dimensions, unit and source, as data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 FORMAT = "mrtc-results"
 VERSION = 1
@@ -139,3 +140,14 @@ CLASSES = Variable(
     dtype="i4",
 )
 """Written once, with the examples themselves."""
+
+
+def unit_of(variable: Variable, config: Mapping[str, Any]) -> str:
+    """The unit of ``variable`` in results of a run with ``config``.
+
+    A distortion is in nats where the likelihood is one of probabilities; a squared error is not.
+    """
+    is_squared = config.get("likelihood") == "squared_error"
+    if is_squared and variable.name in ("distortion", "distortion_error"):
+        return "squared error"
+    return variable.unit

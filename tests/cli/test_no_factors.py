@@ -1,5 +1,6 @@
 """Data without known factors, in parts: what works, and what is refused."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def test_it_is_evaluated_on_its_test_part_without_scores_of_factors(mrtc: Comman
     assert done.status == 0, done.err
     assert "distortion" in done.out
     assert "mig_chen" not in done.out
+    assert re.search(r"^distortion +squared error +\d", done.out, re.M), "the preset's likelihood"
+    assert re.search(r"^rate +nats +\d", done.out, re.M)
     results = read(Path("l-scores.h5"))
     assert results.header.source == "noise, test"
     assert results.header.parameters["part"] == "test"

@@ -90,6 +90,20 @@ def test_rate_distortion_draws_each_beta_in_its_colour(
     assert axes.get_ylabel() == "distortion (nats per example)"
 
 
+@pytest.mark.parametrize(
+    ("likelihood", "unit"),
+    [("bernoulli", "nats"), ("gaussian", "nats"), ("squared_error", "squared error")],
+)
+def test_distortions_are_in_the_unit_of_the_likelihood(
+    make_results: MakeResults, likelihood: str, unit: str
+) -> None:
+    results = make_results(3)
+    header = replace(results.header, config={"likelihood": likelihood})
+    axes = rate_distortion(replace(results, header=header)).axes[0]
+    assert axes.get_ylabel() == f"distortion ({unit} per example)"
+    assert axes.get_xlabel() == "rate (nats per example)"
+
+
 @COUNTS
 def test_annotations_stand_at_their_points(make_results: MakeResults, num_betas: int) -> None:
     """The first, the last, and few enough between that they do not collide."""

@@ -61,6 +61,13 @@ def test_means_seeds_and_ends_are_drawn() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["low", "high"]
 
 
+def test_squared_errors_are_not_called_nats() -> None:
+    runs = replace(make_runs(LOW), config={"likelihood": "squared_error"})
+    plane, rates = range_curves({"squares": runs}, title="").axes
+    assert plane.get_ylabel() == "distortion (squared error per example)"
+    assert rates.get_ylabel() == "rate (nats per example)"
+
+
 def test_published_ends_are_hollow() -> None:
     theirs = np.array([30.0, 5.0]), np.array([60.0, 80.0])
     sets = {"low": make_runs(LOW, 1), "high": make_runs(HIGH, 1)}
