@@ -114,8 +114,9 @@ class Gaussian:
         return -0.5 * squared_error * (-2 * self.log_sigma).exp() - constant
 
 
-LikelihoodName = Literal["bernoulli", "squared_error", "gaussian"]
-"""Each takes what a decoder puts out: logits, or means; ``gaussian`` has a sigma beside them."""
+LikelihoodName = Literal["bernoulli", "squared_error", "gaussian", "tokens"]
+"""Each takes what a decoder puts out: logits, or means; ``gaussian`` has a sigma beside them.
+``tokens`` is that of documents, see :class:`mrtc.token_sequences.TokenSequences`."""
 
 
 class _LogProb(torch.autograd.Function):

@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from mrtc.distributions import (
@@ -16,6 +16,7 @@ from mrtc.distributions import (
 )
 from mrtc.layers import NoiseScale
 from mrtc.rates import BetaRange
+from mrtc.token_sequences import TokenSequences
 
 
 @runtime_checkable
@@ -46,7 +47,8 @@ class VAE(nn.Module):
 
     Args:
         encoder: Module with ``stem`` and ``from_stem``, see :class:`Encoder`.
-        decoder: Module from codes and rate code to what the likelihood takes: logits, or means.
+        decoder: Module from codes and rate code to what the likelihood takes: logits, or means; or,
+            for ``tokens``, to the likelihood itself.
         codes: Latent dimensions.
         betas: The range it is trained for.
         likelihood: Of an example given its code.
@@ -76,7 +78,7 @@ class VAE(nn.Module):
         self.noise = noise
 
     def encode(
-        self, x: Float[Tensor, "batch *event"], beta: Float[Tensor, " group"] | float
+        self, x: Shaped[Tensor, "batch *event"], beta: Float[Tensor, " group"] | float
     ) -> DiagonalGaussian:
         """The posterior of each example.
 
@@ -98,10 +100,12 @@ class VAE(nn.Module):
 
     def decode(
         self, z: Float[Tensor, "batch code"], beta: Float[Tensor, " group"] | float
-    ) -> Likelihood:
+    ) -> Likelihood | TokenSequences:
         """The likelihood of each code vector; ``beta`` as in :meth:`encode`."""
         rate_code = self._rate_code(beta, z.device)
-        out: Tensor = self.decoder(z, rate_code)
+        out = self.decoder(z, rate_code)
+        if isinstance(out, TokenSequences):
+            return out
         if self.noise is not None:
             log_sigma = self.noise(rate_code).repeat_interleave(len(z) // len(rate_code))
             return Gaussian(out, log_sigma)
@@ -110,13 +114,30 @@ class VAE(nn.Module):
     def sample(
         self, count: int, beta: float, generator: torch.Generator
     ) -> Float[Tensor, "count *event"]:
-        """Means of the likelihood at ``count`` draws from the prior."""
+        """Means of the likelihood at ``count`` draws from the prior.
+
+        Raises:
+            TypeError: As :meth:`mean`.
+        """
         z = torch.randn(count, self.codes, generator=generator, device=generator.device)
-        return self.decode(z, beta).mean
+        return self.mean(z, beta)
+
+    def mean(
+        self, z: Float[Tensor, "batch code"], beta: Float[Tensor, " group"] | float
+    ) -> Float[Tensor, "batch *event"]:
+        """The mean of the likelihood of each code vector; ``beta`` as in :meth:`encode`.
+
+        Raises:
+            TypeError: If the examples are documents, which have no mean.
+        """
+        likelihood = self.decode(z, beta)
+        if isinstance(likelihood, TokenSequences):
+            raise TypeError("documents have no mean; draw them with decode(z, beta).sample()")
+        return likelihood.mean
 
     def forward(
         self,
-        x: Float[Tensor, "batch *event"],
+        x: Shaped[Tensor, "batch *event"],
         beta: Float[Tensor, " group"],
         noise: Float[Tensor, "batch code"],
     ) -> Pass:
@@ -125,11 +146,16 @@ class VAE(nn.Module):
         Args:
             x: Examples.
             beta: As in :meth:`encode`.
-            noise: Standard normal, from which the draws are made.
+            noise: Standard normal, from which the draws are made, and in training what a decoder
+                of documents drops.
         """
         posterior = self.encode(x, beta)
         z = posterior.draw(noise)
-        return Pass(posterior.mean, posterior.log_sigma, z, -self.decode(z, beta).log_prob(x))
+        likelihood = self.decode(z, beta)
+        if self.training and isinstance(likelihood, TokenSequences):
+            likelihood = likelihood.with_dropout(noise)
+        log_prob = likelihood.log_prob(x).to(z.dtype)
+        return Pass(posterior.mean, posterior.log_sigma, z, -log_prob)
 
     def _rate_code(self, beta: Tensor | float, device: torch.device) -> Tensor:
         if isinstance(beta, Tensor):

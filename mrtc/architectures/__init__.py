@@ -16,6 +16,7 @@ from mrtc.architectures.linear_optimum import (
     RateDistortion,
     linear_rate_distortion,
 )
+from mrtc.architectures.lstm import LSTMConfig, LSTMDecoder, LSTMEncoder
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
 from mrtc.architectures.resnet import ResNetConfig, ResNetDecoder, ResNetEncoder
 
@@ -23,6 +24,9 @@ __all__ = [
     "ConvConfig",
     "ConvDecoder",
     "ConvEncoder",
+    "LSTMConfig",
+    "LSTMDecoder",
+    "LSTMEncoder",
     "LinearConfig",
     "LinearDecoder",
     "LinearEncoder",

@@ -7,8 +7,10 @@ from torch import nn
 
 from mrtc.architectures.conv import ConvConfig, ConvDecoder, ConvEncoder
 from mrtc.architectures.linear import LinearConfig, LinearDecoder, LinearEncoder
+from mrtc.architectures.lstm import LSTMConfig, LSTMDecoder, LSTMEncoder
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
 from mrtc.architectures.resnet import ResNetConfig, ResNetDecoder, ResNetEncoder
+from mrtc.errors import MrtcError
 
 
 def _kind(config: Any) -> Any:  # noqa: ANN401 -- whatever somebody wants to be read
@@ -20,28 +22,36 @@ ModelConfig = Annotated[
     Annotated[MLPConfig, Tag("mlp")]
     | Annotated[LinearConfig, Tag("linear")]
     | Annotated[ConvConfig, Tag("conv")]
-    | Annotated[ResNetConfig, Tag("resnet")],
+    | Annotated[ResNetConfig, Tag("resnet")]
+    | Annotated[LSTMConfig, Tag("lstm")],
     Discriminator(_kind),
 ]
 """Of any architecture; each has ``codes``, ``is_plain`` and ``plain()``, the baseline's."""
 
 
 def build_networks(
-    image_shape: tuple[int, ...], config: ModelConfig
-) -> tuple[MLPEncoder | LinearEncoder | ConvEncoder | ResNetEncoder, nn.Module]:
+    shape: tuple[int, ...], config: ModelConfig
+) -> tuple[MLPEncoder | LinearEncoder | ConvEncoder | ResNetEncoder | LSTMEncoder, nn.Module]:
     """Encoder and decoder, with weights from torch's default generator.
 
     Args:
-        image_shape: Of one example, without the batch axis.
+        shape: Of one example, without the batch axis; for documents, the tokens of the vocabulary.
         config: Of the architecture.
 
     Raises:
-        MrtcError: If the architecture is not for images of this shape.
+        MrtcError: If the architecture is not for images of this shape, or not for images.
     """
+    if isinstance(config, LSTMConfig):
+        if len(shape) != 1:
+            raise MrtcError(
+                f"the lstm architecture is for documents, got examples of shape {shape}; choose "
+                "--arch among those that `mrtc presets` lists for these data"
+            )
+        return LSTMEncoder(*shape, config), LSTMDecoder(*shape, config)
     if isinstance(config, LinearConfig):
-        return LinearEncoder(image_shape, config), LinearDecoder(image_shape, config)
+        return LinearEncoder(shape, config), LinearDecoder(shape, config)
     if isinstance(config, ConvConfig):
-        return ConvEncoder(image_shape, config), ConvDecoder(image_shape, config)
+        return ConvEncoder(shape, config), ConvDecoder(shape, config)
     if isinstance(config, ResNetConfig):
-        return ResNetEncoder(image_shape, config), ResNetDecoder(image_shape, config)
-    return MLPEncoder(image_shape, config), MLPDecoder(image_shape, config)
+        return ResNetEncoder(shape, config), ResNetDecoder(shape, config)
+    return MLPEncoder(shape, config), MLPDecoder(shape, config)

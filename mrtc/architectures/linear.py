@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
 from mrtc.architectures.linear_optimum import LinearOptimum, LinearParameters
-from mrtc.layers import Gated, GateInit, GateKind, RateGate
+from mrtc.layers import Gated, GateKind, RateGate
 from mrtc.layers.gate import OPEN_OFFSET
 from mrtc.rates import BetaRange
 
@@ -41,7 +41,7 @@ class LinearConfig:
     the codes in encoder and decoder, and a log variance that is linear in log beta up to zero;
     ``paper``, the construction of Bae et al.'s theorem, which cannot: sigmoid gates on the means
     and on the variances of the posterior, square-root gates in the decoder."""
-    gate_init: GateInit = "open"
+    gate_init: Literal["open", "paper"] = "open"
     """How gates start: ``open`` at every beta of the range, all alike, and closing as beta rises,
     which theory says of all of them; or ``paper``, see :class:`mrtc.layers.RateGate`."""
     kind: Literal["linear"] = "linear"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mrtc.datasets.examples import Images
+    from mrtc.datasets.examples import Dataset
 
 Name = Annotated[str, typer.Argument(help="Dataset, as `mrtc data list` names it.")]
 
@@ -49,7 +49,7 @@ def check(name: Name, data: options.Data = None, quiet: options.Quiet = False) -
         typer.echo(f"{label}: {len(examples)} examples ({examples.source}), {examples.checksum}")
 
 
-def _parts(name: str, data: "Path | None", *, quiet: bool) -> "Iterator[tuple[str, Images]]":
+def _parts(name: str, data: "Path | None", *, quiet: bool) -> "Iterator[tuple[str, Dataset]]":
     """The parts of a dataset by their labels, or the whole of it; own images by their path."""
     from mrtc.cli.training_options import find_dataset
     from mrtc.devices import resolve_device

@@ -7,7 +7,8 @@ import typer
 Dataset = Annotated[
     str,
     typer.Argument(
-        help="Dataset, as `mrtc data list` names it, or your own images: a folder, .zip, .npz, .h5."
+        help="Dataset, as `mrtc data list` names it, or your own: images in a folder, .zip, .npz "
+        "or .h5; documents in a .txt or .txt.gz, one a line, or a folder of train.txt and so on."
     ),
 ]
 Objective = Annotated[
@@ -15,7 +16,7 @@ Objective = Annotated[
     typer.Option(help="beta-VAE, or beta-TCVAE, which is the usual one for dsprites only."),
 ]
 Arch = Annotated[
-    Literal["mlp", "linear", "conv", "resnet"] | None,
+    Literal["mlp", "linear", "conv", "resnet", "lstm"] | None,
     typer.Option(help="Architecture; the first that `mrtc presets` lists if left out."),
 ]
 Design = Annotated[

@@ -25,7 +25,7 @@ from mrtc.training import TrainingConfig
 
 
 def find_dataset(dataset: str, data: Path | None) -> tuple[str, Path | None]:
-    """The name of a dataset and where its files are; a path stands for the user's own images.
+    """The name of a dataset and where its files are; a path stands for the user's own data.
 
     Raises:
         MrtcError: If there is no such dataset and no such file, or two places are named.
@@ -35,13 +35,22 @@ def find_dataset(dataset: str, data: Path | None) -> tuple[str, Path | None]:
     if not Path(dataset).exists():
         raise MrtcError(
             f"there is no dataset {dataset!r}, nor a folder or file of that name; choose among "
-            f"{', '.join(DATASETS)}, or give a folder of images"
+            f"{', '.join(DATASETS)}, or give a folder of images "
+            "or a text file"
         )
     if data is not None:
         raise MrtcError(
-            f"{dataset} names your own images, and --data {data} names others; give one of them"
+            f"{dataset} names your own data, and --data {data} names others; give one of them"
         )
-    return "images", Path(dataset)
+    return ("text" if is_text(Path(dataset)) else "images"), Path(dataset)
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is of documents: a file, or a folder with one for training."""
+    files = path.iterdir() if path.is_dir() else [path]
+    names = [file.name.removesuffix(".gz") for file in files]
+    wanted = "train.txt" if path.is_dir() else ".txt"
+    return any(name.endswith(wanted) for name in names)
 
 
 def build_config(

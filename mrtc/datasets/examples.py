@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int, Int64, Shaped
 from torch import Tensor
 
 from mrtc.factors import FactorGrid
@@ -17,17 +17,13 @@ class Examples(Protocol):
     def __len__(self) -> int:
         """Examples in the dataset."""
 
-    def images(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch *event"]:
-        """The examples of these indices."""
+    def images(self, index: Int[Tensor, " batch"]) -> Shaped[Tensor, "batch *event"]:
+        """The examples of these indices: pixels, or tokens of documents."""
 
 
 @runtime_checkable
-class Images(Examples, Protocol):
-    """Examples that are images of one shape, and know where they come from."""
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Of one image: channels, rows, columns."""
+class Dataset(Examples, Protocol):
+    """Examples that know where they come from."""
 
     @property
     def source(self) -> str:
@@ -35,7 +31,19 @@ class Images(Examples, Protocol):
 
     @property
     def checksum(self) -> str:
-        """Of all pixels, as the name of its kind, a colon, and digits."""
+        """Of all of them, as the name of its kind, a colon, and digits."""
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same examples on another device."""
+
+
+@runtime_checkable
+class Images(Dataset, Protocol):
+    """Examples that are images of one shape."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Of one image: channels, rows, columns."""
 
     def to(self, device: torch.device | str) -> "Images":
         """The same images on another device."""

@@ -220,7 +220,7 @@ class _Sampler:
 
         def images(chunk: Int64[np.ndarray, " chunk"]) -> Tensor:
             z = self._noise[torch.from_numpy(chunk).to(self._noise.device)]
-            return self._vae.decode(z, rate).mean
+            return self._vae.mean(z, rate)
 
         blocks = _blocks(network, images, len(self._noise), progress, {"beta": beta})
         return np.concatenate([block for block, _ in blocks])

@@ -7,6 +7,7 @@ from pydantic import PositiveFloat, PositiveInt, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from mrtc.architectures import ModelConfig
+from mrtc.datasets.text import TextConfig
 from mrtc.distributions import LikelihoodName
 from mrtc.objectives import ObjectiveConfig
 from mrtc.rates import BetaRange
@@ -23,8 +24,14 @@ DatasetName = Literal[
     "svhn",
     "celeba",
     "images",
+    "text",
+    "yahoo",
+    "ptb",
 ]
-"""``images`` are the user's own."""
+"""``images`` and ``text`` are the user's own."""
+
+TEXTS: tuple[DatasetName, ...] = ("text", "yahoo", "ptb")
+"""Those that are documents."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ class RunConfig:
     """Whether those of the user's own images that cannot be read are left out."""
     image_shape: tuple[int, int, int] | None = None
     """Of the user's own images; filled in when they are read."""
+    text: TextConfig | None = None
+    """How files become documents; ``None`` for images."""
+    tokens: PositiveInt | None = None
+    """Of the vocabulary; filled in when documents are read."""
 
     def __post_init__(self) -> None:
         betas = self.objective.betas_in(self.training.batch)
@@ -66,6 +77,12 @@ class RunConfig:
             raise ValueError(
                 f"a batch of {self.training.batch} cannot be cut into {betas} equal groups of one "
                 "beta each; choose a number of groups that divides it"
+            )
+        is_text = self.dataset in TEXTS
+        if {self.text is not None, self.likelihood == "tokens"} != {is_text}:
+            raise ValueError(
+                f"{self.dataset} does not go with the likelihood {self.likelihood}: that of tokens "
+                "is for documents, and the others are for images"
             )
         if getattr(self.model, "output", "logits") == "sigmoid" and self.likelihood == "bernoulli":
             raise ValueError(

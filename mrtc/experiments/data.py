@@ -19,15 +19,19 @@ from mrtc.datasets import (
     svhn,
 )
 from mrtc.datasets.binarised import Binarised
+from mrtc.datasets.documents import Documents
 from mrtc.datasets.examples import Images
 from mrtc.datasets.flipped import Flipped
 from mrtc.datasets.images import ByteImages
-from mrtc.errors import DataError
+from mrtc.datasets.text import Part, load_text
+from mrtc.datasets.vocabulary import Vocabulary
+from mrtc.errors import DataError, MrtcError
 
 if TYPE_CHECKING:
     from mrtc.experiments.config import RunConfig
 
-Load = Callable[..., Images]
+Data = Images | Documents
+Load = Callable[..., Data]
 """From a path, or from where the data come by themselves; with the part, where there are parts."""
 
 
@@ -60,7 +64,7 @@ def _binarised(load: Callable[..., ByteImages]) -> Load:
     return binarised
 
 
-def _flipped(load: Load) -> Load:
+def _flipped(load: Callable[..., Images]) -> Load:
     """Mirrored at random in training."""
 
     def flipped(path: Path | None, part: str, *, quiet: bool) -> Images:
@@ -68,6 +72,13 @@ def _flipped(load: Load) -> Load:
         return Flipped(images) if part == "train" else images
 
     return flipped
+
+
+def _text(name: str) -> Load:
+    def documents(path: Path | None, part: Part, *, quiet: bool, **options: Any) -> Documents:  # noqa: ANN401, ARG001 -- reading takes a second
+        return load_text(path, part, name=name, **options)
+
+    return documents
 
 
 TWO, THREE = ("train", "test"), ("train", "valid", "test")
@@ -133,6 +144,24 @@ DATASETS = {
         (),
         parts=TWO,
     ),
+    "yahoo": Entry(
+        "120,000 Yahoo answers, with rare words replaced; --data FOLDER",
+        _text("yahoo"),
+        (),
+        parts=THREE,
+    ),
+    "ptb": Entry(
+        "49,199 sentences of the Penn Treebank, with rare words replaced; --data FOLDER",
+        _text("ptb"),
+        (),
+        parts=THREE,
+    ),
+    "text": Entry(
+        "your own documents: name a text file, one a line, or a folder of train.txt and so on",
+        _text("text"),
+        (),
+        parts=THREE,
+    ),
 }
 
 
@@ -144,7 +173,7 @@ def load_data(
     part: str | None = None,
     quiet: bool = False,
     **options: Any,  # noqa: ANN401 -- each dataset checks its own
-) -> Images:
+) -> Data:
     """The dataset ``name`` on ``device``.
 
     Args:
@@ -153,7 +182,8 @@ def load_data(
         device: Where its examples are to be made.
         part: Of its split; by default that for training, or the whole where there is no split.
         quiet: Show no progress.
-        options: Of the user's own images, see :func:`mrtc.datasets.own.load`.
+        options: Of the user's own images, see :func:`mrtc.datasets.own.load`, or of documents, see
+            :func:`mrtc.datasets.text.load_text`.
 
     Raises:
         DataError: If there is no such dataset or part, or what ``path`` holds cannot be used.
@@ -176,12 +206,42 @@ def load_for(
     device: torch.device,
     *,
     part: str | None = None,
+    vocabulary: str = "",
     quiet: bool = False,
-) -> Images:
-    """The data of a run, on ``device``; arguments and errors as for :func:`load_data`."""
+) -> Data:
+    """The data of a run, on ``device``; arguments and errors as for :func:`load_data`.
+
+    ``vocabulary`` is that of the run's checkpoint, as JSON; to begin a run it is left out.
+    """
     options: dict[str, Any] = {}
+    if config.text is not None:
+        options["config"] = config.text
+        if vocabulary:
+            options["vocabulary"] = Vocabulary.from_json(vocabulary)
     if config.dataset == "images":
         options["skip_broken"] = config.skip_broken
         if config.image_size is not None:
             options["size"] = config.image_size
     return load_data(config.dataset, path, device, part=part, quiet=quiet, **options)
+
+
+def load_images(
+    config: "RunConfig",
+    path: Path | str | None,
+    device: torch.device,
+    *,
+    part: str | None = None,
+    quiet: bool = False,
+) -> Images:
+    """As :func:`load_for`, of a run on images.
+
+    Raises:
+        MrtcError: If it is one on documents.
+    """
+    found = load_for(config, path, device, part=part, quiet=quiet)
+    if isinstance(found, Documents):
+        raise MrtcError(
+            f"this is for images, and the model is one of documents ({config.dataset}); give a "
+            "checkpoint of a model of images"
+        )
+    return found

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from mrtc.datasets.dsprites import CHEN_FACTORS
-from mrtc.datasets.examples import AttributeExamples, FactorExamples, Images
+from mrtc.datasets.examples import AttributeExamples, Dataset, FactorExamples
 from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import MrtcError
 from mrtc.evaluation import EvaluationConfig, sweep
@@ -81,7 +81,7 @@ def evaluate(
     vae, config, loaded = load_vae(checkpoint)
     config.betas.require(betas.tolist(), extrapolate=extrapolate)
     part = part or DATASETS[config.dataset].default_part
-    dataset = load_for(config, data, device, part=part, quiet=quiet)
+    dataset = load_for(config, data, device, part=part, vocabulary=loaded.vocabulary, quiet=quiet)
     factors = _scored_factors(config.dataset, dataset, factors)
     population = len(dataset)
     if examples is None and most is not None and most < population:
@@ -145,7 +145,7 @@ def require_factors(checkpoint: Path | str) -> None:
 
 
 def _known_of(
-    dataset: Images, index: Int64[np.ndarray, " kept"]
+    dataset: Dataset, index: Int64[np.ndarray, " kept"]
 ) -> tuple[tuple[str, ...], Int64[np.ndarray, "kept factor"] | None]:
     """Names of factors, or of attributes, and their classes; nothing where nothing is known."""
     if isinstance(dataset, FactorExamples):
@@ -155,7 +155,7 @@ def _known_of(
     return (), None
 
 
-def _scored_factors(name: str, dataset: Images, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+def _scored_factors(name: str, dataset: Dataset, asked: tuple[str, ...] | None) -> tuple[str, ...]:
     known, _ = _known_of(dataset, np.arange(1))
     if not known:
         if asked:

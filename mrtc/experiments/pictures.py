@@ -15,7 +15,7 @@ from mrtc.devices import resolve_device
 from mrtc.errors import DataError, MrtcError
 from mrtc.experiments.code_paths import along_circle, along_line
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import DATASETS, load_for
+from mrtc.experiments.data import DATASETS, load_images
 from mrtc.experiments.run import load_vae
 from mrtc.plots.pictures import ModelImages, Picture
 from mrtc.randomness import numpy_stream, torch_stream
@@ -188,7 +188,7 @@ def decoded(
     with torch.inference_mode():
         for beta in betas.tolist():
             rate = torch.tensor([beta])  # not a number: the range is checked before
-            rows.append(pixels(vae.decode(codes(vae, rate), rate).mean))
+            rows.append(pixels(vae.mean(codes(vae, rate), rate)))
     return np.stack(rows)
 
 
@@ -216,7 +216,7 @@ def load_examples(config: RunConfig, data: Path | str | None, *, quiet: bool) ->
         DataError: If the data cannot be had, or are of another shape than the model's.
     """
     part = DATASETS[config.dataset].default_part
-    dataset = load_for(config, data, resolve_device("cpu"), part=part, quiet=quiet)
+    dataset = load_images(config, data, resolve_device("cpu"), part=part, quiet=quiet)
     if config.image_shape not in (None, dataset.image_shape):
         raise DataError(
             f"{data} holds images of shape {dataset.image_shape}, and the model was trained on "

@@ -9,7 +9,7 @@ from mrtc.devices import resolve_device
 from mrtc.errors import ResultsError
 from mrtc.evaluation.feature_networks import FeatureNetwork
 from mrtc.evaluation.realism import RealismConfig, score_realism
-from mrtc.experiments.data import load_for
+from mrtc.experiments.data import load_images
 from mrtc.experiments.run import load_vae
 from mrtc.metrics.catalogue import DISTANCES, Distance, distance_metric
 from mrtc.results import Results, read
@@ -87,7 +87,7 @@ def evaluate_realism(
             f"{out} is of other weights than {checkpoint}; choose another --out, or begin anew "
             "with --force"
         )
-    reference = load_for(run, data, device, part=part, quiet=quiet)
+    reference = load_images(run, data, device, part=part, quiet=quiet)
     return score_realism(
         *(out, vae, network, reference, config),
         source=reference.source,

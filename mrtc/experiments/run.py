@@ -9,11 +9,12 @@ from typing import Literal
 import torch
 
 from mrtc.architectures import build_networks
-from mrtc.datasets.examples import Images
+from mrtc.datasets.documents import Documents
+from mrtc.datasets.vocabulary import Vocabulary
 from mrtc.devices import Precision, is_first_process, resolve_device, resolve_precision
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import DATASETS, load_for
+from mrtc.experiments.data import DATASETS, Data, load_for
 from mrtc.files import claim
 from mrtc.layers import NoiseScale
 from mrtc.randomness import torch_stream
@@ -60,6 +61,9 @@ def run(
     claim(out, force=force or resume)
     start = Checkpoint.load(out) if resume and out.exists() else None
     examples = load_for(config, data, device, quiet=quiet)
+    vocabulary = examples.vocabulary.to_json() if isinstance(examples, Documents) else ""
+    if start is not None and isinstance(examples, Documents):
+        Vocabulary.from_json(start.vocabulary).require_same(examples.vocabulary)
     config = settled(config, examples, resolve_precision(precision, device))
     vae, state = build_vae(config), TrainingState()
     if start is not None:
@@ -68,7 +72,7 @@ def run(
         state = start.state
 
     def save(state: TrainingState) -> None:
-        Checkpoint(config.to_json(), vae.state_dict(), state).save(out)
+        Checkpoint(config.to_json(), vae.state_dict(), state, vocabulary).save(out)
 
     with _recorder(tensorboard if is_first_process() else None) as record:
         state = train(
@@ -84,13 +88,16 @@ def run(
             record=record,
             quiet=quiet,
         )
-    return Checkpoint(config.to_json(), vae.state_dict(), state)
+    return Checkpoint(config.to_json(), vae.state_dict(), state, vocabulary)
 
 
-def settled(config: RunConfig, examples: Images, precision: Literal["fp32", "bf16"]) -> RunConfig:
+def settled(config: RunConfig, examples: Data, precision: Literal["fp32", "bf16"]) -> RunConfig:
     """The run with what is known of it only when its data are there."""
+    config = replace(config, precision=precision, source=examples.source)
+    if isinstance(examples, Documents):
+        return replace(config, tokens=len(examples.vocabulary))
     shape = examples.image_shape if config.dataset == "images" else None
-    return replace(config, precision=precision, source=examples.source, image_shape=shape)
+    return replace(config, image_shape=shape)
 
 
 def build_vae(config: RunConfig) -> VAE:
@@ -98,6 +105,8 @@ def build_vae(config: RunConfig) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.set_state(torch_stream(config.seed, "weights").get_state())
         shape = config.image_shape or DATASETS[config.dataset].image_shape
+        if config.tokens is not None:
+            shape = (config.tokens,)
         encoder, decoder = build_networks(shape, config.model)
     noise = None
     if config.likelihood == "gaussian":

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mrtc.devices import resolve_device, resolve_precision
 from mrtc.errors import DivergenceError, MrtcError
+from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import load_for
 from mrtc.experiments.execute import one_after_another
 from mrtc.experiments.run import build_vae, read_config, require_same_run, settled
@@ -17,8 +18,8 @@ def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Itera
     """Trains up to ``size`` baselines together, then evaluates each.
 
     Checkpoints are those of separate runs, so either way of training resumes the other. Stacked are
-    runs that differ in seed and beta only and have come as far; multi-rate runs are performed one
-    after another.
+    runs that differ in seed and beta only and have come as far; multi-rate runs, and
+    those of documents or with clipped gradients, are performed one after another.
 
     Raises:
         KeyboardInterrupt: On Ctrl-C or a scheduler's signal, after saving.
@@ -30,11 +31,15 @@ def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Itera
         except MrtcError as error:  # a checkpoint that cannot be used is the run's own failure
             yield Outcome(task, reason_of(error))
     for together in _alike(tasks, steps):
-        if not together[0].config.is_baseline:
+        if not _is_stackable(together[0].config):
             yield from one_after_another(together, quiet=quiet)
             continue
         for first in range(0, len(together), size):
             yield from _stack(together[first : first + size], quiet=quiet)
+
+
+def _is_stackable(config: RunConfig) -> bool:
+    return config.is_baseline and config.training.clip is None and config.likelihood != "tokens"
 
 
 def _step(task: Task) -> int:
@@ -44,7 +49,11 @@ def _step(task: Task) -> int:
     # Source and precision are filled in when a run begins.
     there = read_config(checkpoint, task.checkpoint)
     asked = replace(
-        task.config, source=there.source, precision=there.precision, image_shape=there.image_shape
+        task.config,
+        source=there.source,
+        precision=there.precision,
+        image_shape=there.image_shape,
+        tokens=there.tokens,
     )
     require_same_run(asked, checkpoint, task.checkpoint)
     return checkpoint.state.step

@@ -1,9 +1,18 @@
 """Layers that read the rate code."""
 
-from mrtc.layers.gate import GateInit, GateKind, RateGate
+from mrtc.layers.gate import GateInit, GateKind, RateGate, nest
 from mrtc.layers.gated import Gated
 from mrtc.layers.noise import NoiseScale
 from mrtc.layers.residual import ResidualBlock
 from mrtc.layers.unit import Unit
 
-__all__ = ["GateInit", "GateKind", "Gated", "NoiseScale", "RateGate", "ResidualBlock", "Unit"]
+__all__ = [
+    "GateInit",
+    "GateKind",
+    "Gated",
+    "NoiseScale",
+    "RateGate",
+    "ResidualBlock",
+    "Unit",
+    "nest",
+]

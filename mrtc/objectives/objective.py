@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 from jaxtyping import Float
-from pydantic import PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -27,6 +27,9 @@ class ObjectiveConfig:
     """How many betas a batch holds: one for each of so many equal groups, or one per example. For
     ``tcvae`` each group has its own estimate of q(z); one beta per example, as in the published
     code, mixes the posteriors of all betas in one estimate."""
+    balance: NonNegativeFloat = 0.0
+    """The objective at beta is divided by this power of 1 + beta, so that the steep ones of high
+    betas leave something to be learned for low ones; 0 weighs all betas alike."""
     rate_schedule: RateSchedule = "constant"
     """Of the rate's weight; baselines only, for a multi-rate model is trained at all its betas."""
 
@@ -50,7 +53,7 @@ def objective_terms(
     population: int,
     rate_weight: float = 1.0,
 ) -> dict[str, Float[Tensor, " batch"]]:
-    """The objective and its terms, per example, in nats.
+    """The objective and its terms, per example, in nats (times a weight, with ``balance``).
 
     Args:
         config: Which objective.
@@ -72,8 +75,9 @@ def objective_terms(
     """
     beta = beta.repeat_interleave(len(distortion) // len(beta))
     rate = posterior.rate().sum(1)
+    weight = (1 + beta) ** -config.balance
     if config.name == "beta":
-        objective = distortion + rate_weight * beta * rate
+        objective = weight * (distortion + rate_weight * beta * rate)
         return {"objective": objective, "distortion": distortion, "rate": rate}
     terms = rate_terms(
         posterior, z, estimator=config.estimator, population=population, groups=config.estimates
@@ -85,7 +89,7 @@ def objective_terms(
     dimensionwise_kl = terms.dimensionwise_kl + codes * excess
     weighed = index_code_mi + beta * total_correlation + dimensionwise_kl
     return {
-        "objective": distortion + rate_weight * weighed,
+        "objective": weight * (distortion + rate_weight * weighed),
         "distortion": distortion,
         "rate": rate,
         "index_code_mi": index_code_mi,

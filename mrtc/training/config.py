@@ -24,6 +24,8 @@ class TrainingConfig:
     """Of the learning rate after warm-up: flat, or a half cosine to zero."""
     gate_speed: PositiveFloat = 1.0
     """Learning rate of gates over that of all other weights."""
+    clip: PositiveFloat | None = None
+    """Norm that the gradient of all weights is scaled down to where it is greater."""
     warmup: NonNegativeInt = 0
     """Steps over which the learning rate first rises, linearly."""
 

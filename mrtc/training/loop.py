@@ -16,10 +16,10 @@ from mrtc.training.engine import Share, accelerator
 from mrtc.training.interrupts import deferred_interrupts
 from mrtc.training.state import TrainingState
 from mrtc.training.steps import (
-    ExampleOrder,
     adam,
     divergence,
     is_recorded,
+    order_of,
     require_finite_weights,
     set_learning_rate,
     shown,
@@ -84,7 +84,7 @@ def train(
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
     model, optimizer = engine.prepare(vae, optimizer)
-    order = ExampleOrder(len(examples), config.batch, seed)
+    order = order_of(examples, config.batch, seed)
 
     def save_now(step: int) -> None:
         require_finite_weights(vae, step)
@@ -131,6 +131,8 @@ def train(
             if not loss.isfinite():
                 raise divergence(step, terms["objective"], beta)
             engine.backward(loss)
+            if config.clip is not None:
+                engine.clip_grad_norm_(vae.parameters(), config.clip)
             optimizer.step()
             optimizer.zero_grad()
 

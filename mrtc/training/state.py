@@ -48,10 +48,12 @@ class Checkpoint:
     config: str
     weights: Mapping[str, Tensor]
     state: TrainingState
+    vocabulary: str = ""
+    """Of a model of documents, as JSON."""
 
     def fingerprint(self) -> str:
         """A short digest of configuration and weights, by which results name their model."""
-        digest = blake2b(self.config.encode(), digest_size=8)
+        digest = blake2b((self.config + self.vocabulary).encode(), digest_size=8)
         for name, tensor in sorted(self.weights.items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -73,6 +75,7 @@ class Checkpoint:
             "optimizer": self.state.optimizer,
             "history": json.dumps(self.state.history),
             "seconds": self.state.seconds,
+            "vocabulary": self.vocabulary,
         }
         torch.save(content, buffer)
         write_atomically(path, buffer.getbuffer())
@@ -104,7 +107,8 @@ class Checkpoint:
             json.loads(content["history"]),
             content.get("seconds", math.nan),
         )
-        return cls(content["config"], content["weights"], state)
+        vocabulary = content.get("vocabulary", "")
+        return cls(content["config"], content["weights"], state, vocabulary)
 
 
 def _read(path: Path) -> object:

@@ -1,14 +1,17 @@
 """What both loops do at a step: its examples and learning rate, its record, its checks."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mrtc.datasets.documents import Documents
+from mrtc.datasets.examples import Examples
 from mrtc.errors import DivergenceError
 from mrtc.layers import RateGate
 from mrtc.randomness import torch_stream
+from mrtc.training.buckets import BucketOrder
 from mrtc.training.config import TrainingConfig
 from mrtc.vae import VAE
 
@@ -43,6 +46,21 @@ class ExampleOrder:
             self._shuffled = torch.randperm(self._population, generator=generator)
             self._epoch = epoch
         return self._shuffled[position * self._batch : (position + 1) * self._batch]
+
+
+@runtime_checkable
+class Order(Protocol):
+    """Which examples make up each step."""
+
+    def batch_at(self, step: int) -> Int[Tensor, " batch"]:
+        """Indices of the examples of ``step``."""
+
+
+def order_of(examples: Examples, batch: int, seed: int) -> Order:
+    """Documents of like length come together; all other examples as chance has it."""
+    if isinstance(examples, Documents):
+        return BucketOrder(examples.lengths, batch, seed)
+    return ExampleOrder(len(examples), batch, seed)
 
 
 def adam(vae: VAE, config: TrainingConfig) -> torch.optim.Adam:

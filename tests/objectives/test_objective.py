@@ -32,6 +32,17 @@ def test_beta_weighs_the_rate_of_its_own_group() -> None:
     torch.testing.assert_close(terms["objective"], torch.arange(6) + weight * terms["rate"])
 
 
+@pytest.mark.parametrize("name", ["beta", "tcvae"])
+def test_balance_divides_the_objective_by_a_power_of_one_plus_beta(name: str) -> None:
+    config = ObjectiveConfig(name, groups=2)
+    beta = torch.tensor([0.5, 8.0])
+    plain, balanced = terms_of(config, beta), terms_of(replace(config, balance=0.5), beta)
+    ratio = plain.pop("objective") / balanced.pop("objective")
+    expected = torch.tensor([1.5**0.5] * 3 + [3.0] * 3, dtype=torch.float64)
+    torch.testing.assert_close(ratio, expected)
+    assert all(torch.equal(balanced[term], values) for term, values in plain.items())
+
+
 @pytest.mark.parametrize("estimator", ["weighted", "stratified", "in-batch"])
 def test_beta_weighs_the_total_correlation_alone(estimator: Estimator) -> None:
     """The gradient of the objective over beta is the total correlation of each group's examples."""

@@ -22,7 +22,7 @@ from mrtc.architectures import (
 from mrtc.datasets.examples import Images
 from mrtc.experiments.baselines import PAPER_LEARNING_RATES
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import load_for
+from mrtc.experiments.data import load_images
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.figures.published import FIG4_BASELINES, FIG4_MULTIRATE
 from mrtc.experiments.figures.sets import train_sets
@@ -83,7 +83,9 @@ def draw(options: FigureOptions) -> list[Path]:
         part="train",  # as in the paper, which has this figure's learning rates by training loss
     )
 
-    train = load_for(config, protocol.data, torch.device("cpu"), part="train", quiet=options.quiet)
+    train = load_images(
+        config, protocol.data, torch.device("cpu"), part="train", quiet=options.quiet
+    )
     mean, covariance = _moments(train)
     optimum = LinearOptimum.of(covariance, config.model.codes)
     labels: dict[str, str] = {f"multirate-{gates}": label for gates, label in GATES.items()}

@@ -12,7 +12,7 @@ import torch
 
 from mrtc.devices import resolve_device, resolve_precision
 from mrtc.experiments.config import RunConfig
-from mrtc.experiments.data import load_for
+from mrtc.experiments.data import load_images
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.figures.published import FIG1_COST, Cost
 from mrtc.experiments.presets import baseline, preset
@@ -58,7 +58,7 @@ def draw(options: FigureOptions) -> list[Path]:
 
 def _timer(config: RunConfig, options: FigureOptions, device: torch.device) -> Callable[[], float]:
     """Trains on by some steps, and returns the seconds of one."""
-    examples = load_for(config, options.protocol.data, device, quiet=options.quiet)
+    examples = load_images(config, options.protocol.data, device, quiet=options.quiet)
     vae, state = build_vae(config), TrainingState()
     schedule = replace(config.training, schedule="constant", warmup=0)
     precision = resolve_precision(options.protocol.precision, device)
