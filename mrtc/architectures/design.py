@@ -40,7 +40,7 @@ class ImageConfig:
 
     def plain(self: AnyConfig) -> AnyConfig:
         """The same network without gates."""
-        return replace(self, gated="none")
+        return replace(self, gated="none", gate_init="open")
 
     def gate(self, layers: GatedLayers, kind: GateKind) -> GateKind | None:
         """``kind`` if the layers named ``layers`` have gates in this configuration."""
