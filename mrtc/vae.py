@@ -93,7 +93,7 @@ class VAE(nn.Module):
         return self.posterior(self.encoder.stem(x), beta)
 
     def posterior(
-        self, stem: Float[Tensor, "batch *stem"], beta: Float[Tensor, " group"] | float
+        self, stem: Shaped[Tensor, "batch *stem"], beta: Float[Tensor, " group"] | float
     ) -> DiagonalGaussian:
         """The posterior of each example, from ``encoder.stem(x)``, which serves every beta."""
         return DiagonalGaussian(*self.encoder.from_stem(stem, self._rate_code(beta, stem.device)))

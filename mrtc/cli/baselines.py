@@ -39,6 +39,10 @@ def baselines(
     sigma: run_options.Sigma = None,
     size: run_options.Size = None,
     skip_broken: run_options.SkipBroken = False,
+    vocabulary_size: run_options.VocabularySize = None,
+    longest: run_options.Longest = None,
+    tokenizer: run_options.Tokenizer = None,
+    train_file: run_options.TrainFile = None,
     estimator: run_options.Estimator = None,
     rate_schedule: run_options.RateSchedule = None,
     examples: Annotated[
@@ -102,6 +106,12 @@ def baselines(
         sigma=sigma,
         size=size,
         skip_broken=skip_broken,
+        text={
+            "vocabulary_size": vocabulary_size,
+            "longest": longest,
+            "tokenizer": tokenizer,
+            "train_file": train_file,
+        },
     )
     out = out or Path(f"{Path(dataset).stem}-{config.objective.name}-{preset}-baselines.h5")
     runs = run_baselines(

@@ -80,11 +80,14 @@ def evaluate(
     from mrtc.evaluation.realism import RealismConfig
     from mrtc.evaluation.scoring import ScoringConfig, score_results
     from mrtc.experiments import evaluate
+    from mrtc.experiments.data import require_images
     from mrtc.experiments.evaluate import default_betas
     from mrtc.experiments.realism import distances_asked, evaluate_realism, renamed
+    from mrtc.experiments.run import read_config
     from mrtc.metrics.catalogue import CATALOGUE, DISTANCES, choose, distance_metric
     from mrtc.rates import parse_grid
     from mrtc.results import read
+    from mrtc.training import Checkpoint
 
     names = choose(metrics)
     for name, new in renamed(names, feature_network).items():
@@ -96,6 +99,8 @@ def evaluate(
     asked = distances_asked(names, feature_network)
     names = tuple(name for name in names if name not in DISTANCES)
     # What is missing is said now, not after hours.
+    if asked:
+        require_images(read_config(Checkpoint.load(checkpoint), checkpoint))
     networks = {name: load_feature_network(name, fid_weights) for name in asked}
     realism = RealismConfig(fid_samples, fid_reference_examples, seed=seed)
     out = out or checkpoint.with_name(f"{checkpoint.stem}-scores.h5")

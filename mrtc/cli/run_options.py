@@ -1,5 +1,6 @@
 """Options of commands that train: what is left out is as the preset has it."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -35,6 +36,20 @@ SkipBroken = Annotated[
 ]
 Size = Annotated[
     int | None, typer.Option(min=4, help="Side in pixels that your own images are given (64).")
+]
+VocabularySize = Annotated[
+    int | None, typer.Option(min=5, help="Tokens of the vocabulary at most, for documents.")
+]
+Longest = Annotated[
+    int | None, typer.Option(min=1, help="Words of a document at most; the rest is cut off.")
+]
+Tokenizer = Annotated[
+    Path | None,
+    typer.Option(help="File of the package tokenizers that cuts documents (needs mrtc[text])."),
+]
+TrainFile = Annotated[
+    str | None,
+    typer.Option(help="Name of the training file, where a folder has none of the usual name."),
 ]
 Preset = Annotated[str, typer.Option(help="Preset, as `mrtc presets` lists them.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps.")]

@@ -17,7 +17,14 @@ if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is no
 
     from mrtc.results import Results, RunSet
 
-WITH_DECODER = ("distortion", "elbo", "importance_weighted_bound", "effective_samples")
+WITH_DECODER = (
+    "distortion",
+    "elbo",
+    "perplexity",
+    "importance_weighted_bound",
+    "importance_weighted_perplexity",
+    "effective_samples",
+)
 
 COLUMNS = 8
 """Betas that a table shows at most."""

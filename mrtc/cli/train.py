@@ -34,6 +34,10 @@ def train(
     sigma: run_options.Sigma = None,
     size: run_options.Size = None,
     skip_broken: run_options.SkipBroken = False,
+    vocabulary_size: run_options.VocabularySize = None,
+    longest: run_options.Longest = None,
+    tokenizer: run_options.Tokenizer = None,
+    train_file: run_options.TrainFile = None,
     gated: Annotated[
         Literal["inner", "hidden", "all"] | None,
         typer.Option(help="Layers with gates: inner (the published jobs), hidden, all."),
@@ -45,6 +49,10 @@ def train(
     groups: Annotated[
         str | None,
         typer.Option(help="Betas in a batch: a number of equal groups, or `example`."),
+    ] = None,
+    balance: Annotated[
+        float | None,
+        typer.Option(min=0, help="Divide the objective at beta by this power of 1 + beta."),
     ] = None,
     rate_schedule: run_options.RateSchedule = None,
     device: options.Device = "auto",
@@ -87,12 +95,19 @@ def train(
             "gate_init": gate_init,
         },
         estimator=estimator,
+        balance=balance,
         rate_schedule=rate_schedule,
         arch=arch,
         likelihood=likelihood,
         sigma=sigma,
         size=size,
         skip_broken=skip_broken,
+        text={
+            "vocabulary_size": vocabulary_size,
+            "longest": longest,
+            "tokenizer": tokenizer,
+            "train_file": train_file,
+        },
     )
     out = out or Path(
         f"{Path(dataset).stem}-{config.objective.name}-{preset}-beta{config.betas}-seed{seed}.pt".replace(

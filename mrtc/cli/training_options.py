@@ -65,12 +65,14 @@ def build_config(
     training: Mapping[str, Any],
     model: Mapping[str, Any],
     estimator: str | None,
+    balance: float | None = None,
     rate_schedule: RateSchedule | None = None,
     arch: ArchName | None = None,
     likelihood: LikelihoodName | None = None,
     sigma: str | None = None,
     size: int | None = None,
     skip_broken: bool = False,
+    text: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """A preset with what was asked for in its place; ``None`` leaves the preset's value.
 
@@ -88,7 +90,11 @@ def build_config(
         raise MrtcError(f"{option} is for your own images, and {dataset} is none; leave it out")
     if sigma is not None and (likelihood or config.likelihood) != "gaussian":
         raise MrtcError("--sigma is of the gaussian likelihood; add --likelihood gaussian")
-    model = _given(model)
+    model, text = _given(model), _given(text or {})
+    if text and config.text is None:
+        raise MrtcError(
+            f"{', '.join(map(_option, text))} is for documents, and {dataset} is none; leave it out"
+        )
     if likelihood is not None and hasattr(config.model, "output"):
         model["output"] = "logits" if likelihood == "bernoulli" else "sigmoid"
     try:
@@ -104,9 +110,10 @@ def build_config(
             sigma=config.sigma if sigma is None else _sigma(sigma),
             image_size=size or config.image_size,
             skip_broken=skip_broken,
+            text=None if config.text is None else replace(config.text, **text),
             objective=replace(
                 config.objective,
-                **_given({"estimator": estimator, "groups": _groups(groups)}),
+                **_given({"estimator": estimator, "groups": _groups(groups), "balance": balance}),
             ),
         )
         if beta is not None:
@@ -128,9 +135,13 @@ def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
 
 
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _with_sizes(model: ModelConfig, changes: Mapping[str, Any]) -> ModelConfig:
     known = {field.name for field in fields(model)}
-    unknown = [f"--{name.replace('_', '-')}" for name in changes if name not in known]
+    unknown = [_option(name) for name in changes if name not in known]
     if unknown:
         raise MrtcError(
             f"the {model.kind} architecture of this preset has no {', '.join(unknown)}; leave that "

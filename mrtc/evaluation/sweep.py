@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32, Int
 from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
+from mrtc.datasets.documents import Documents
 from mrtc.datasets.examples import Examples, FactorExamples
 from mrtc.devices import Precision, keep_freed_memory
 from mrtc.errors import ResultsError
@@ -141,6 +142,8 @@ def sweep(
                         "importance_weighted_bound_error": bound.error,
                         "effective_samples": bound.mean_effective_samples,
                     }
+            if isinstance(examples, Documents):
+                values |= _perplexities(values, examples, index[kept])
             writer.write(position, values, {name: parameters[name] for name in values})
             shown = {
                 name: float(values[name])
@@ -198,6 +201,21 @@ def _values(
     }
 
 
+def _perplexities(values: Values, documents: Documents, index: Int[np.ndarray, " kept"]) -> Values:
+    """exp of the nats of a token, END counted: upper bounds, from bounds on log p(x)."""
+    tokens = documents.lengths.numpy(force=True)[index] - 1  # START is given
+    mean = float(tokens.mean())
+    bounds = {
+        "perplexity": "elbo",
+        "importance_weighted_perplexity": "importance_weighted_bound",
+    }
+    return {
+        name: float(np.exp(-values[bound] / mean))
+        for name, bound in bounds.items()
+        if bound in values
+    }
+
+
 def _mig(information: Information, names: Sequence[str], scored: Sequence[str]) -> Values:
     values: Values = {
         "mig_chen": score_gaps(information, names, scored).score,
@@ -225,13 +243,14 @@ def _parameters(
     importance = all_decoded | {"draws": config.importance_samples}
     return {
         **dict.fromkeys(("rate", "rate_error", "rate_code", "code_variance"), all_encoded),
-        **dict.fromkeys(("distortion", "distortion_error", "elbo"), all_decoded),
+        **dict.fromkeys(("distortion", "distortion_error", "elbo", "perplexity"), all_decoded),
         **dict.fromkeys(("information", "information_error", "code_entropy"), entropies),
         **dict.fromkeys(("mean", "log_sigma"), kept),
         **dict.fromkeys(
             (
                 "importance_weighted_bound",
                 "importance_weighted_bound_error",
+                "importance_weighted_perplexity",
                 "effective_samples",
             ),
             importance,

@@ -240,8 +240,22 @@ def load_images(
     """
     found = load_for(config, path, device, part=part, quiet=quiet)
     if isinstance(found, Documents):
-        raise MrtcError(
-            f"this is for images, and the model is one of documents ({config.dataset}); give a "
-            "checkpoint of a model of images"
-        )
+        raise _not_images(config)
     return found
+
+
+def require_images(config: "RunConfig") -> None:
+    """Checks that a run is one on images.
+
+    Raises:
+        MrtcError: If it is one on documents.
+    """
+    if config.text is not None:
+        raise _not_images(config)
+
+
+def _not_images(config: "RunConfig") -> MrtcError:
+    return MrtcError(
+        f"this is for images, and the model is one of documents ({config.dataset}); give a "
+        "checkpoint of a model of images"
+    )

@@ -29,6 +29,7 @@ class Variable:
 
 
 BAE = "Bae et al., Multi-Rate VAE, ICLR 2023"
+BOWMAN = "Bowman et al., Generating Sentences from a Continuous Space, CoNLL 2016"
 BURDA = "Burda et al., Importance Weighted Autoencoders, ICLR 2016"
 CHEN = "Chen et al., Isolating Sources of Disentanglement, NeurIPS 2018"
 KINGMA = "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014"
@@ -65,6 +66,22 @@ VARIABLES: dict[str, Variable] = {
             "nats",
             "standard error of the importance-weighted bound's mean",
             BURDA,
+        ),
+        Variable(
+            "perplexity",
+            ("beta",),
+            "1",
+            "perplexity of a token, by the evidence lower bound: at most",
+            BOWMAN,
+            LOWER,
+        ),
+        Variable(
+            "importance_weighted_perplexity",
+            ("beta",),
+            "1",
+            "perplexity of a token, by the importance-weighted bound: at most",
+            BOWMAN,
+            LOWER,
         ),
         Variable(
             "effective_samples",
