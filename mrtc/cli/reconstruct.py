@@ -13,9 +13,19 @@ def reconstruct(
     examples: Annotated[
         str | None, typer.Option(help="Indices of examples, as 0,5,17; drawn if left out.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Examples that are drawn.")] = 8,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Of documents: one of your own; may be repeated.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Examples that are drawn (8; 4 documents).")
+    ] = None,
     out: picture_options.Out = None,
     seed: options.Seed = 0,
+    sampled: Annotated[
+        bool, typer.Option("--sampled", help="Of documents: draw words, as --temperature 1.")
+    ] = False,
+    temperature: picture_options.Temperature = None,
+    longest: picture_options.Longest = None,
     data: options.Data = None,
     extrapolate: options.Extrapolate = False,
     quiet: options.Quiet = False,
@@ -24,16 +34,43 @@ def reconstruct(
 
     Example: `mrtc reconstruct ckpt.pt --betas 0.1,1,10 --examples 0,5,17`
     """
-    from mrtc.cli.picture_options import FRAMES, ROWS, chosen_betas
-    from mrtc.experiments.pictures import reconstruct as draw
+    from mrtc.cli.picture_options import COLUMNS, FRAMES, ROWS, chosen_betas
+    from mrtc.errors import MrtcError
+    from mrtc.experiments import pictures, texts
     from mrtc.plots.animation import is_animation, save_drawing
 
+    chosen = None if examples is None else _indices(examples)
+    if picture_options.are_of_texts(checkpoints):
+        picture_options.require_table_format(out)
+        if text and chosen is not None:
+            raise MrtcError(
+                f"--text and --examples {examples} were both given; choose texts of your own or "
+                "examples of the data"
+            )
+        table = texts.reconstruct(
+            checkpoints,
+            betas=chosen_betas(checkpoints, betas, ROWS["documents"]),
+            texts=text or None,
+            examples=chosen,
+            count=count or COLUMNS["documents"],
+            seed=seed,
+            temperature=1.0 if sampled and temperature is None else temperature,
+            longest=longest,
+            data=data,
+            extrapolate=extrapolate,
+            quiet=quiet,
+        )
+        picture_options.show_table(table, out)
+        return
+    picture_options.refuse_for_images(
+        text=text or None, sampled=sampled or None, temperature=temperature, longest=longest
+    )
     out = out or checkpoints[0].with_name(f"{checkpoints[0].stem}-reconstructions.png")
-    drawing = draw(
+    drawing = pictures.reconstruct(
         checkpoints,
-        betas=chosen_betas(checkpoints, betas, FRAMES if is_animation(out) else ROWS),
-        examples=None if examples is None else _indices(examples),
-        count=count,
+        betas=chosen_betas(checkpoints, betas, FRAMES if is_animation(out) else ROWS["images"]),
+        examples=chosen,
+        count=count or COLUMNS["images"],
         seed=seed,
         data=data,
         extrapolate=extrapolate,

@@ -9,6 +9,7 @@ from mrtc.errors import MrtcError
 from mrtc.experiments.figures import (
     fig4,
     fig5,
+    fig5_yahoo,
     fig6,
     fig7,
     fig8_mig,
@@ -43,6 +44,11 @@ FIGURES = {
         )
         for name, dataset in DATASETS.items()
     },
+    "fig5-yahoo": Figure(
+        "rate and distortion, and active units over beta, on Yahoo answers: multi-rate runs and "
+        "three kinds of repeated baselines",
+        fig5_yahoo.draw,
+    ),
     **{
         f"fig6-{name}": Figure(
             f"active units over beta on {name}"

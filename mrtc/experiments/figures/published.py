@@ -148,6 +148,21 @@ FIG5: dict[str, dict[str, Points]] = {
 }
 """Residual networks on the test part, by dataset; 200 epochs, small betas first."""
 
+FIG5_YAHOO: dict[str, Points] = {
+    "baselines": _points(
+        *((104.8, 330.7), (98.9, 331.7), (88.7, 331.8), (80.5, 331.3), (72.4, 330.9)),
+        *((61.8, 331.7), (52.5, 331.9), (41.6, 333.4), (28.1, 337.0), (13.3, 344.0)),
+        *((4.2, 351.9), (0.0, 355.0), (0.0, 357.0)),
+    ),
+    "multi-rate": _points(
+        *((103.0, 331.0), (86.8, 331.1), (70.0, 331.4), (53.6, 332.2), (36.4, 334.4)),
+        *((24.8, 338.2), (8.8, 348.9), (0.6, 358.4), (0.2, 359.2)),
+    ),
+}
+"""LSTMs on the test part of Yahoo answers, 100,000 documents for training; small betas first. The
+baselines are one of two series, with constant or annealed weight of the rate: which is not marked.
+Four of them have rate 0, and here the least and the greatest of their distortions."""
+
 _DENSE = np.geomspace(0.01, 10, 20)
 
 
