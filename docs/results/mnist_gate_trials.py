@@ -1,4 +1,6 @@
-"""How gates start and how fast they learn: short runs of the residual network on binarised MNIST.
+"""Why one run is behind many, and what helps: short runs of the residual network on binarised MNIST.
+
+How gates start and how fast they learn, how much high betas weigh, and how wide the range is.
 
 Usage: python docs/results/mnist_gate_trials.py --data FOLDER --out FOLDER [--steps 2000]
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from mrtc.experiments import RunConfig, evaluate, preset, run
 from mrtc.experiments.presets import baseline
+from mrtc.rates import BetaRange
 
 BETAS = np.array([0.01, 0.0464, 0.1, 0.464, 1.0, 2.15, 4.64, 10.0])
 
@@ -22,12 +25,20 @@ def set_ups(steps: int) -> dict[str, RunConfig]:
     """By label; a batch of 64 with one beta for each example."""
     config = preset("binarized-mnist", "quick", arch="resnet")
     training = replace(config.training, steps=steps, warmup=100)
-    slow = replace(config, training=replace(training, gate_speed=1.0))
+    nested = replace(config, training=training)
+    fast = replace(nested, model=replace(nested.model, gate_init="open"))
+    slow = replace(fast, training=replace(training, gate_speed=1.0))
     return {
-        "open, ten times as fast": replace(config, training=training),
+        "nested, ten times as fast": nested,
+        "open, ten times as fast": fast,
         "open": slow,
         "paper": replace(slow, model=replace(slow.model, gate_init="paper")),
+        "nested, balance 0.5": replace(nested, objective=replace(nested.objective, balance=0.5)),
+        "open, balance 0.5": replace(fast, objective=replace(fast.objective, balance=0.5)),
+        "open, 0.01 to 0.1": replace(fast, betas=BetaRange(0.01, 0.1)),
+        "open, 2 to 10": replace(fast, betas=BetaRange(2.0, 10.0)),
         "plain, beta 0.01": baseline(slow, 0.01),
+        "plain, beta 10": baseline(slow, 10.0),
     }
 
 
@@ -44,7 +55,8 @@ def main() -> None:
             stem = options.out / f"{label.replace(' ', '-').replace(',', '')}-seed{seed}"
             checkpoint, results = stem.with_suffix(".pt"), stem.with_suffix(".h5")
             run(replace(config, seed=seed), checkpoint, data=options.data, resume=True)
-            betas = np.array([config.betas.low]) if config.is_baseline else BETAS
+            inside = (BETAS >= config.betas.low) & (BETAS <= config.betas.high)
+            betas = BETAS[inside]
             table = evaluate(checkpoint, results, betas=betas, data=options.data).table()
             losses = (table.distortion + betas * table.rate).round(1).tolist()
             print(f"{label}, seed {seed}: {dict(zip(betas.tolist(), losses, strict=True))}")
