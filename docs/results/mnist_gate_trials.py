@@ -1,4 +1,4 @@
-"""Why one run is behind many, and what helps: short runs of the residual network on binarised MNIST.
+"""Why one run is behind many, and what helps: short runs of residual networks on binarised MNIST.
 
 How gates start and how fast they learn, how much high betas weigh, and how wide the range is.
 
@@ -55,8 +55,7 @@ def main() -> None:
             stem = options.out / f"{label.replace(' ', '-').replace(',', '')}-seed{seed}"
             checkpoint, results = stem.with_suffix(".pt"), stem.with_suffix(".h5")
             run(replace(config, seed=seed), checkpoint, data=options.data, resume=True)
-            inside = (BETAS >= config.betas.low) & (BETAS <= config.betas.high)
-            betas = BETAS[inside]
+            betas = BETAS[BETAS.clip(config.betas.low, config.betas.high) == BETAS]
             table = evaluate(checkpoint, results, betas=betas, data=options.data).table()
             losses = (table.distortion + betas * table.rate).round(1).tolist()
             print(f"{label}, seed {seed}: {dict(zip(betas.tolist(), losses, strict=True))}")
