@@ -16,7 +16,7 @@ from mrtc.errors import DataError, MrtcError
 from mrtc.experiments.code_paths import along_circle, along_line
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_images
-from mrtc.experiments.run import load_vae
+from mrtc.experiments.shown_models import load_shown
 from mrtc.plots.pictures import ModelImages, Picture
 from mrtc.randomness import numpy_stream, torch_stream
 from mrtc.vae import VAE
@@ -242,16 +242,10 @@ def _load(
     checkpoints: Paths, betas: Float[np.ndarray, " beta"], *, extrapolate: bool
 ) -> list[_Model]:
     """The models, under names that tell them apart."""
-    paths = [Path(path) for path in checkpoints]
-    stems = {path.stem for path in paths}
-    models = []
-    for path in paths:
-        vae, config, _ = load_vae(path)
-        if not config.is_baseline or len(paths) == 1:
-            config.betas.require(betas.tolist(), extrapolate=extrapolate)
-        beta = np.array([config.betas.low]) if config.is_baseline else betas
-        name = path.stem if len(stems) == len(paths) else str(path)
-        models.append(_Model(name, vae, config, beta))
+    models = [
+        _Model(shown.name, shown.vae, shown.config, shown.beta)
+        for shown in load_shown(checkpoints, betas, extrapolate=extrapolate)
+    ]
     if len({(model.config.dataset, model.config.image_shape) for model in models}) > 1:
         seen = ", ".join(f"{model.name} of {model.config.dataset}" for model in models)
         raise MrtcError(

@@ -19,7 +19,7 @@ from mrtc.devices import resolve_device
 from mrtc.errors import DataError, MrtcError
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_for
-from mrtc.experiments.run import load_vae
+from mrtc.experiments.shown_models import load_shown
 from mrtc.plots.texts import ModelTexts
 from mrtc.randomness import torch_stream
 from mrtc.token_sequences import TokenSequences
@@ -166,18 +166,15 @@ def load_models(
         DataError: If the tokenizer is missing, or another.
         MrtcError: If a model is of images, or the vocabularies differ.
     """
-    paths = [Path(path) for path in checkpoints]
-    stems = {path.stem for path in paths}
     models: list[Model] = []
-    for path in paths:
-        vae, config, checkpoint = load_vae(path)
+    for path, name, vae, config, checkpoint, beta in load_shown(
+        checkpoints, betas, extrapolate=extrapolate
+    ):
         if config.text is None:
             raise MrtcError(
                 f"{path} is a model of images ({config.dataset}), which have no words; give "
                 "checkpoints of documents only"
             )
-        if not config.is_baseline or len(paths) == 1:
-            config.betas.require(betas.tolist(), extrapolate=extrapolate)
         vocabulary = Vocabulary.from_json(checkpoint.vocabulary)
         tokenisation = config.text.tokenisation()
         if tokenisation.name != vocabulary.tokenisation:
@@ -187,12 +184,10 @@ def load_models(
             )
         if models and vocabulary != models[0].language.vocabulary:
             raise MrtcError(
-                f"{paths[0]} and {path} have different vocabularies, of "
+                f"{models[0].name} and {name} have different vocabularies, of "
                 f"{len(models[0].language.vocabulary)} and {len(vocabulary)} tokens; show models "
                 "of the same text together"
             )
-        beta = np.array([config.betas.low]) if config.is_baseline else betas
-        name = path.stem if len(stems) == len(paths) else str(path)
         language = Language(config, config.text, vocabulary, tokenisation)
         models.append(Model(name, vae, beta, language))
     return models
