@@ -25,15 +25,12 @@ def set_ups(steps: int) -> dict[str, RunConfig]:
     """By label; a batch of 64 with one beta for each example."""
     config = preset("binarized-mnist", "quick", arch="resnet")
     training = replace(config.training, steps=steps, warmup=100)
-    nested = replace(config, training=training)
-    fast = replace(nested, model=replace(nested.model, gate_init="open"))
+    fast = replace(config, training=training)
     slow = replace(fast, training=replace(training, gate_speed=1.0))
     return {
-        "nested, ten times as fast": nested,
         "open, ten times as fast": fast,
         "open": slow,
         "paper": replace(slow, model=replace(slow.model, gate_init="paper")),
-        "nested, balance 0.5": replace(nested, objective=replace(nested.objective, balance=0.5)),
         "open, balance 0.5": replace(fast, objective=replace(fast.objective, balance=0.5)),
         "open, 0.01 to 0.1": replace(fast, betas=BetaRange(0.01, 0.1)),
         "open, 2 to 10": replace(fast, betas=BetaRange(2.0, 10.0)),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mrtc.architectures.design import Conv, Design, ImageConfig, Layer
 from mrtc.architectures.mlp import GatedLayers
-from mrtc.layers import Gated, GateKind, ResidualBlock, Unit, nest
+from mrtc.layers import Gated, GateKind, ResidualBlock, Unit
 from mrtc.layers.convolution import apply_layer
 from mrtc.layers.unit import GatePlace
 
@@ -50,8 +50,6 @@ class ImageEncoder(nn.Module):
         widths = (channels * side * side, *design.encoder_dense)
         self.dense = nn.ModuleList(made.linear(a, b) for a, b in pairwise(widths))
         self.head = made.gated(nn.Linear(widths[-1], 2 * config.codes), "all")
-        if config.gate_init == "nested" and self.head.gate is not None:
-            nest(self.head.gate, config.codes)
 
     def stem(
         self, x: Float[Tensor, "batch channel height width"]

@@ -41,7 +41,7 @@ class LinearConfig:
     the codes in encoder and decoder, and a log variance that is linear in log beta up to zero;
     ``paper``, the construction of Bae et al.'s theorem, which cannot: sigmoid gates on the means
     and on the variances of the posterior, square-root gates in the decoder."""
-    gate_init: Literal["open", "paper"] = "open"
+    gate_init: GateInit = "open"
     """How gates start: ``open`` at every beta of the range, all alike, and closing as beta rises,
     which theory says of all of them; or ``paper``, see :class:`mrtc.layers.RateGate`."""
     kind: Literal["linear"] = "linear"

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from mrtc.datasets.vocabulary import PAD, START, UNKNOWN
-from mrtc.layers import Gated, GateInit, GateKind, RateGate, nest
+from mrtc.layers import Gated, GateInit, GateKind, RateGate
 from mrtc.layers.recurrent import Packing, State, draw_dropout, run_lstm, scale_rows
 from mrtc.token_sequences import FIRST_SAID, TokenSequences, token_log_prob
 
@@ -253,8 +253,6 @@ class _Head(nn.Module):
         )
         output = nn.Linear(features, config.codes, bias=has_bias)
         self.output = Gated(output, kind, config.gate_init)
-        if config.gate_init == "nested" and self.output.gate is not None:
-            nest(self.output.gate, config.codes)
 
     def forward(self, state: Tensor, rate_code: Tensor) -> Tensor:
         if self.hidden is not None:

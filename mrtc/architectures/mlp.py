@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from mrtc.layers import Gated, GateInit, GateKind, nest
+from mrtc.layers import Gated, GateInit, GateKind
 
 GatedLayers = Literal["none", "inner", "hidden", "all"]
 
@@ -64,8 +64,6 @@ class MLPEncoder(nn.Module):
         self.second = Gated(nn.Linear(config.hidden, config.hidden), kind, init)
         head = nn.Linear(config.hidden, 2 * config.codes)
         self.head = Gated(head, config.gate("all", "sigmoid"), init)
-        if init == "nested" and self.head.gate is not None:
-            nest(self.head.gate, config.codes)
 
     def stem(self, x: Float[Tensor, "batch *image"]) -> Float[Tensor, "batch hidden"]:
         """The first layer's pre-activation, which does not depend on beta."""

@@ -43,7 +43,7 @@ def train(
         typer.Option(help="Layers with gates: inner (the published jobs), hidden, all."),
     ] = None,
     gate_init: Annotated[
-        Literal["open", "nested", "paper"] | None, typer.Option(help="How gates start.")
+        Literal["open", "paper"] | None, typer.Option(help="How gates start.")
     ] = None,
     estimator: run_options.Estimator = None,
     groups: Annotated[

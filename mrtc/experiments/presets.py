@@ -13,7 +13,7 @@ from mrtc.architectures import (
     ModelConfig,
     ResNetConfig,
 )
-from mrtc.architectures.design import ImageConfig, OutputKind
+from mrtc.architectures.design import OutputKind
 from mrtc.datasets.text import TextConfig
 from mrtc.distributions import LikelihoodName
 from mrtc.errors import MrtcError
@@ -152,10 +152,7 @@ class ImageSetup:
             warmup=steps // 20,
             gate_speed=10.0,  # 1 nat better at every beta after 2,000 steps; see docs/images.md
         )
-        config = self._run("quick", arch, objective, training)
-        if isinstance(config.model, ImageConfig):  # nearer to plain runs; see docs/images.md
-            config = replace(config, model=replace(config.model, gate_init="nested"))
-        return config
+        return self._run("quick", arch, objective, training)
 
     def _paper(self, arch: ArchName, objective: ObjectiveName) -> RunConfig:
         """200 epochs without their short last batches, the first ten of warm-up."""

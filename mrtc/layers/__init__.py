@@ -1,6 +1,6 @@
 """Layers that read the rate code."""
 
-from mrtc.layers.gate import GateInit, GateKind, RateGate, nest
+from mrtc.layers.gate import GateInit, GateKind, RateGate
 from mrtc.layers.gated import Gated
 from mrtc.layers.noise import NoiseScale
 from mrtc.layers.residual import ResidualBlock
@@ -14,5 +14,4 @@ __all__ = [
     "RateGate",
     "ResidualBlock",
     "Unit",
-    "nest",
 ]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 GateKind = Literal["sigmoid", "sqrt"]
-GateInit = Literal["paper", "open", "nested"]
+GateInit = Literal["paper", "open"]
 
 OPEN_OFFSET: dict[GateKind, float] = {"sigmoid": 2.0, "sqrt": -2.0}
 """With slopes in (-1, 1) every gate is open, by 0.49 at the least, at every beta of the range."""
@@ -40,8 +40,7 @@ class RateGate(nn.Module):
             ``sqrt(relu(1 - exp(.)))``, its choice for decoders.
         init: ``"paper"``, slopes and offsets uniform on (-1, 1) as in the published code, which
             leaves half of the square-root gates closed; or ``"open"``, the same slopes with
-            offsets that open every gate at every beta of the range. ``"nested"`` is the same, but
-            for the encoder's output, see :func:`nest`.
+            offsets that open every gate at every beta of the range.
 
     References:
         Bae et al., "Multi-Rate VAE", ICLR 2023, equations 6 to 9.
@@ -52,33 +51,9 @@ class RateGate(nn.Module):
         self.kind = kind
         self.slope = nn.Parameter(torch.empty(features).uniform_(-1, 1))
         self.offset = nn.Parameter(torch.empty(features).uniform_(-1, 1))
-        if init != "paper":
+        if init == "open":
             nn.init.constant_(self.offset, OPEN_OFFSET[kind])
 
     def forward(self, rate_code: Float[Tensor, " group"]) -> Float[Tensor, "group feature"]:
         """The factors at each rate code, without unit."""
         return GATES[self.kind](torch.outer(rate_code, self.slope) + self.offset)
-
-
-NESTED_SLOPE = -3.0
-NESTED_THRESHOLDS = 2.2, -1.0
-"""Rate codes at which the gates of the first and of the last code are half open; a range's ends are
-at about -1.7 and 1.7."""
-
-
-def nest(gate: RateGate, codes: int) -> None:
-    """Starts the sigmoid gates of an encoder's output so that codes close one after another.
-
-    As beta rises the last code closes first; the first ones stay open over the whole range. What
-    little a high beta leaves room for is then learned by few codes, which keep it at lower ones.
-
-    Args:
-        gate: Of the means of all codes, of their log sigmas, or of the one after the other; both
-            close together, and a code with both closed has the prior as its posterior.
-        codes: How many there are.
-    """
-    first, last = NESTED_THRESHOLDS
-    threshold = torch.linspace(first, last, codes).repeat(len(gate.slope) // codes)
-    with torch.no_grad():
-        gate.slope.fill_(NESTED_SLOPE)
-        gate.offset.copy_(-NESTED_SLOPE * threshold)

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from mrtc.architectures import MLPConfig, ResNetConfig, build_networks
-from mrtc.layers import GateKind, RateGate, nest
+from mrtc.layers import GateKind, RateGate
 from mrtc.layers.gate import sqrt_gate
 
 EDGES = torch.linspace(-(3**0.5), 3**0.5, 21)
@@ -57,28 +56,3 @@ def test_the_published_start_leaves_half_of_the_square_root_gates_closed() -> No
     gate = RateGate(100_000, "sqrt", "paper")(EDGES)
     assert ((gate == 0).float().mean() - 0.5).abs() < 0.01
     assert ((gate == 0).all(0).float().mean() - 0.148).abs() < 0.01
-
-
-def test_nested_codes_close_one_after_another() -> None:
-    """By hand: thresholds 2.2, 0.6, -1; half open there, and 0.95 open one rate code before."""
-    gate = RateGate(6, "sigmoid", "nested")
-    nest(gate, 3)
-    thresholds = torch.tensor([2.2, 0.6, -1.0])
-    mean, log_sigma = gate(thresholds).chunk(2, dim=1)
-    assert torch.equal(mean, log_sigma)
-    torch.testing.assert_close(mean.diag(), torch.full((3,), 0.5))
-    torch.testing.assert_close(gate(thresholds - 1)[:, :3].diag(), torch.full((3,), 0.952574))
-    assert (mean.diff(dim=1) < 0).all(), "the last code closes first"
-    assert (mean.diff(dim=0) > 0).all(), "and all close as beta rises"
-
-
-def test_networks_start_nested_where_their_output_has_gates() -> None:
-    """The posterior of the last code is the prior at the highest beta, not that of the first."""
-    for config in (ResNetConfig(gate_init="nested"), MLPConfig(gated="all", gate_init="nested")):
-        torch.manual_seed(0)
-        encoder, _ = build_networks((1, 28, 28), config)
-        mean, log_sigma = encoder(torch.rand(4, 1, 28, 28), torch.tensor([3**0.5]))
-        sizes = torch.stack([mean, log_sigma]).abs().amax((0, 1))
-        assert sizes[-1] < 1e-3 < sizes[0]
-    hidden = MLPConfig(gated="hidden", gate_init="nested")
-    assert build_networks((1, 28, 28), hidden)[0].head.gate is None
