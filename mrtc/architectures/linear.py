@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
 from mrtc.architectures.linear_optimum import LinearOptimum, LinearParameters
-from mrtc.layers import Gated, GateKind, RateGate
+from mrtc.layers import Gated, GateInit, GateKind, RateGate
 from mrtc.layers.gate import OPEN_OFFSET
 from mrtc.rates import BetaRange
 
