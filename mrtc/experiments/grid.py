@@ -158,14 +158,20 @@ def _require_same(path: Path, identity: dict[str, Any]) -> None:
     if not path.exists():
         write_atomically(path, json.dumps(identity).encode())
         return
-    try:
-        before = json.loads(path.read_text())
-    except ValueError:
-        before = {}
-    found = differing(identity, before)
+    found = differing(identity, _read_identity(path))
     if found:
         listed = "; ".join(f"{name} was {old}, now {new}" for name, (new, old) in found.items())
         raise MrtcError(
             f"{path.parent} holds runs of another configuration: {listed}. Ask for the same, "
             "choose another --out, or begin anew with --force"
         )
+
+
+def _read_identity(path: Path) -> dict[str, Any]:
+    """What an earlier grid wrote, with the defaults of what its version did not know yet."""
+    try:
+        before: dict[str, Any] = json.loads(path.read_text())
+        run = RunConfig.from_json(json.dumps(before["run"]))
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return before | {"run": json.loads(run.to_json())}

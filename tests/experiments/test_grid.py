@@ -1,5 +1,6 @@
 """Grids of baselines: what is trained, resumed, recorded as failed, chosen and collected."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from mrtc.experiments import stacks as stacks_module
 from mrtc.experiments import tasks as tasks_module
 from mrtc.experiments.baselines import choose_learning_rate, run_baselines
 from mrtc.experiments.execute import one_after_another
-from mrtc.experiments.grid import baseline_tasks, is_done, multirate_tasks
+from mrtc.experiments.grid import baseline_tasks, grid_folder, is_done, multirate_tasks
 from mrtc.experiments.presets import baseline
 from mrtc.experiments.stacks import in_stacks
 from mrtc.experiments.tasks import Outcome, Protocol, Task
@@ -164,6 +165,25 @@ def test_a_folder_of_other_runs_is_left_alone(
         pytest.raises(OutputError, match="another process works in"),
     ):
         make(other, out, protocol, resume=True)
+
+
+def test_a_folder_of_an_older_version_is_gone_on_with(
+    tiny: RunConfig, folder: Path, protocol: Protocol
+) -> None:
+    """Entries that its configuration has not yet are taken for their defaults."""
+    with grid_folder(folder, tiny, protocol):
+        pass
+    written = json.loads((folder / "grid.json").read_text())
+    assert written["run"]["objective"].pop("balance") == 0
+    (folder / "grid.json").write_text(json.dumps(written))
+    with grid_folder(folder, tiny, protocol, resume=True):
+        pass
+    other = replace(tiny, objective=replace(tiny.objective, balance=0.5))
+    with (
+        pytest.raises(MrtcError, match=r"run\.objective\.balance was 0\.0, now 0\.5"),
+        grid_folder(folder, other, protocol, resume=True),
+    ):
+        pass
 
 
 def test_scores_may_be_added_later(tiny: RunConfig, tmp_path: Path, protocol: Protocol) -> None:
