@@ -103,7 +103,7 @@ def load_text(
         )
     config = config or TextConfig()
     if path is None:
-        raise DataError(f"{name} has no usual place; {ADVICE[name]} with --data PATH")
+        raise DataError(f"{name} has no usual place: add --data PATH; {ADVICE[name]}")
     if config.train_file and not path.is_dir():
         raise DataError(
             f"{config.train_file} is to be the training file of a folder, but {path} is none; name "
