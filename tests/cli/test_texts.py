@@ -103,7 +103,7 @@ def test_models_are_shown_below_each_other(mrtc: Command, folder: Path) -> None:
         (("sample", "--out", "a.gif"), "suffix is '.gif'; choose one of .png, .pdf, .svg, .md"),
         (("sample", "--temperature", "0"), "temperature of 0.0 cannot be used"),
         (("sample", "--betas", "20"), "lies outside the trained range"),
-        (("reconstruct",), "text has no usual place; name a file"),
+        (("reconstruct",), "text has no usual place: add --data PATH; name a file"),
         (("reconstruct", "--text", ""), "the text '' has no words"),
         (("reconstruct", "--text", "qwxz zzz"), "knows none of the words of 'qwxz zzz'"),
         (("reconstruct", "--text", "a", "--examples", "1"), "--text and --examples 1 were both"),

@@ -197,7 +197,7 @@ def test_one_document_can_be_evaluated_but_not_trained_on(tmp_path: Path) -> Non
 
 def test_places_that_hold_nothing_are_told(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"yahoo has no usual place; get yahoo.train.txt.*with --dat"
+        DataError, match=r"yahoo has no usual place: add --data PATH; get yahoo.train.txt"
     ):
         load_text(None, name="yahoo")
     with pytest.raises(DataError, match=r"cannot read .*gone: No such file"):
