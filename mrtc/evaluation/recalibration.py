@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mrtc.datasets.examples import Examples
+from mrtc.layers.unit import Unit
 from mrtc.randomness import torch_stream
 from mrtc.vae import VAE
 
@@ -70,3 +71,18 @@ def has_batch_norm(vae: nn.Module) -> bool:
 
 def _copied(norm: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in norm.state_dict().items()}
+
+
+def undoes_gates(vae: VAE) -> bool:
+    """Whether there are gates before batch normalisation.
+
+    At one beta such a gate is one factor for all examples, which statistics of that beta divide out
+    again; those of all betas, of training, do not.
+    """
+    return any(
+        isinstance(unit, Unit)
+        and unit.place == "before_norm"
+        and unit.gated.gate is not None
+        and isinstance(unit.norm, _BatchNorm)
+        for unit in vae.modules()
+    )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mrtc.datasets.examples import AttributeExamples, Dataset, FactorExamples
 from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import MrtcError
 from mrtc.evaluation import EvaluationConfig, sweep
-from mrtc.evaluation.recalibration import Recalibration, has_batch_norm
+from mrtc.evaluation.recalibration import Recalibration, has_batch_norm, undoes_gates
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_for
 from mrtc.experiments.run import load_vae, read_config
@@ -116,6 +117,11 @@ def evaluate(
     )
     recalibration = None
     if recalibrate:
+        if undoes_gates(vae) and not quiet:
+            sys.stderr.write(
+                "mrtc: this model has gates before batch normalisation, whose statistics at one "
+                "beta divide them out again: expect a worse model than without --recalibrate\n"
+            )
         train = load_for(config, data, device, quiet=quiet)
         recalibration = Recalibration(train, recalibrate, seed)
     with open_writer(out, header, force=force) as writer:
@@ -190,7 +196,8 @@ def _normalisation(vae: VAE, recalibrate: int) -> dict[str, str]:
         return {}
     if not recalibrate:
         return {"batch_norm": "running means of training"}
-    return {"batch_norm": f"at each beta, from {recalibrate} batches of 128 training examples"}
+    how = f"at each beta, from {recalibrate} batches of 128 training examples"
+    return {"batch_norm": how + (", which undoes the gates before it" if undoes_gates(vae) else "")}
 
 
 def _cost(config: RunConfig, checkpoint: Checkpoint, vae: VAE) -> dict[str, float | int]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mrtc.evaluation.recalibration import Recalibration, has_batch_norm
+from mrtc.evaluation.recalibration import Recalibration, has_batch_norm, undoes_gates
 from mrtc.layers import Gated, Unit
 from mrtc.rates import BetaRange
 from mrtc.vae import VAE
@@ -52,6 +52,22 @@ def test_the_statistics_are_those_of_the_gated_pre_activations_at_beta(vae: VAE)
             torch.testing.assert_close(norm.running_var, expected.var(0))
             found[beta] = norm.running_mean.clone()
     assert not torch.allclose(found[0.1], found[10.0], atol=1e-3)
+
+
+def test_gates_before_normalisation_are_undone_by_it(vae: VAE) -> None:
+    """One factor for all examples is divided out, up to the constant that keeps from zero."""
+    vae.encoder.unit.norm.eps = 1e-12
+    x, means = Crosses().images(torch.arange(64)), []
+    for beta in (0.1, 10.0):
+        with Recalibration(Crosses(), 3).at(vae, beta, CPU), torch.inference_mode():
+            means.append(vae.encode(x, beta).mean)
+    torch.testing.assert_close(means[0], means[1], atol=1e-4, rtol=1e-4)
+    assert (vae.encode(x, 0.1).mean - vae.encode(x, 10.0).mean).abs().max() > 0.01
+    assert undoes_gates(vae)
+    vae.encoder.unit.place = "after_norm"
+    assert not undoes_gates(vae)
+    vae.encoder.unit.place, vae.encoder.unit.gated.gate = "before_norm", None
+    assert not undoes_gates(vae)
 
 
 def test_codes_are_then_standardised_at_every_beta(vae: VAE) -> None:
