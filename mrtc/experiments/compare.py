@@ -122,8 +122,8 @@ def _remarks(comparison: Comparison, settings: Sequence[str]) -> list[str]:
                 f"there is one seed of {runs.kind}: differences have no intervals, and nothing "
                 "can be said of chance"
             )
-    if not comparison.pairing.is_paired:
-        seeds = [runs.seed.tolist() for runs in (comparison.multirate, comparison.baselines)]
+    seeds = [runs.seed.tolist() for runs in (comparison.multirate, comparison.baselines)]
+    if not comparison.pairing.is_paired and seeds[0] != seeds[1]:
         remarks.append(
             f"seeds do not pair ({seeds[0]} and {seeds[1]}): differences are of means, by Welch"
         )

@@ -64,3 +64,9 @@ def test_what_differs_and_what_failed_is_told() -> None:
     assert "baselines run of seed 3 at beta 1 failed: it diverged" in page
     assert "seeds do not pair ([0, 1] and [3, 4])" in page
     assert VARIABLES["rate"].unit in page
+
+
+def test_one_seed_is_no_pair_and_nothing_is_said_of_pairs() -> None:
+    remarks = compare_runs(runs("multi-rate", (0,)), runs("baselines", (0,))).remarks
+    assert len([remark for remark in remarks if "there is one seed of" in remark]) == 2
+    assert not any("do not pair" in remark for remark in remarks)
