@@ -306,5 +306,5 @@ def baseline(config: RunConfig, beta: float) -> RunConfig:
         config,
         betas=BetaRange(beta, beta),
         model=config.model.plain(),
-        objective=replace(config.objective, groups=1, balance=0.0),
+        objective=replace(config.objective, groups=1, balance=None),
     )

@@ -1,10 +1,10 @@
 """The two objectives, from one configuration: beta-VAE and beta-TCVAE."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from jaxtyping import Float
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import BeforeValidator, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -27,9 +27,10 @@ class ObjectiveConfig:
     """How many betas a batch holds: one for each of so many equal groups, or one per example. For
     ``tcvae`` each group has its own estimate of q(z); one beta per example, as in the published
     code, mixes the posteriors of all betas in one estimate."""
-    balance: NonNegativeFloat = 0.0
+    balance: Annotated[PositiveFloat | None, BeforeValidator(lambda power: power or None)] = None
     """The objective at beta is divided by this power of 1 + beta, so that the steep ones of high
-    betas leave something to be learned for low ones; 0 weighs all betas alike."""
+    betas leave something to be learned for low ones. None, which 0 becomes, weighs all betas alike,
+    as do runs of versions that have not this entry."""
     rate_schedule: RateSchedule = "constant"
     """Of the rate's weight; baselines only, for a multi-rate model is trained at all its betas."""
 
@@ -75,7 +76,7 @@ def objective_terms(
     """
     beta = beta.repeat_interleave(len(distortion) // len(beta))
     rate = posterior.rate().sum(1)
-    weight = (1 + beta) ** -config.balance
+    weight = (1 + beta) ** -(config.balance or 0.0)
     if config.name == "beta":
         objective = weight * (distortion + rate_weight * beta * rate)
         return {"objective": objective, "distortion": distortion, "rate": rate}

@@ -174,13 +174,13 @@ def test_a_folder_of_an_older_version_is_gone_on_with(
     with grid_folder(folder, tiny, protocol):
         pass
     written = json.loads((folder / "grid.json").read_text())
-    assert written["run"]["objective"].pop("balance") == 0
+    assert written["run"]["objective"].pop("rate_schedule") == "constant"
     (folder / "grid.json").write_text(json.dumps(written))
     with grid_folder(folder, tiny, protocol, resume=True):
         pass
     other = replace(tiny, objective=replace(tiny.objective, balance=0.5))
     with (
-        pytest.raises(MrtcError, match=r"run\.objective\.balance was 0\.0, now 0\.5"),
+        pytest.raises(MrtcError, match=r"run\.objective\.balance was None, now 0\.5"),
         grid_folder(folder, other, protocol, resume=True),
     ):
         pass

@@ -41,6 +41,7 @@ def test_balance_divides_the_objective_by_a_power_of_one_plus_beta(name: str) ->
     expected = torch.tensor([1.5**0.5] * 3 + [3.0] * 3, dtype=torch.float64)
     torch.testing.assert_close(ratio, expected)
     assert all(torch.equal(balanced[term], values) for term, values in plain.items())
+    assert replace(config, balance=0.0) == config, "one way to say that there is none"
 
 
 @pytest.mark.parametrize("estimator", ["weighted", "stratified", "in-batch"])
