@@ -290,7 +290,7 @@ def test_an_example_that_is_not_there_is_refused(
 
 
 def test_examples_need_their_data(multi_rate: Path) -> None:
-    with pytest.raises(DataError, match="text has no usual place; name a file"):
+    with pytest.raises(DataError, match="text has no usual place: add --data PATH; name a file"):
         reconstruct([multi_rate], betas=BETA)
 
 
