@@ -75,7 +75,7 @@ def test_scores_are_added_to_the_evaluation_and_kept(checkpoint: Path):
 def test_the_reference_is_the_training_part_unless_another_is_named(
     checkpoint: Path, part: str | None
 ):
-    """``load_images`` takes no part for that of training; samples of the file's own part are not."""
+    """``load_images`` takes no part for that of training, not for the one of the file."""
     out = evaluated(checkpoint)
     with patch.object(experiment, "load_images", wraps=without_part) as load:
         evaluate_realism(
