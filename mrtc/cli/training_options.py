@@ -46,11 +46,13 @@ def find_dataset(dataset: str, data: Path | None) -> tuple[str, Path | None]:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a path is of documents: a file, or a folder with one for training."""
+    """Whether a path is of documents: a text file, or a folder of such files and nothing else.
+
+    A folder of images may hold a list of their names as ``train.txt``.
+    """
     files = path.iterdir() if path.is_dir() else [path]
-    names = [file.name.removesuffix(".gz") for file in files]
-    wanted = "train.txt" if path.is_dir() else ".txt"
-    return any(name.endswith(wanted) for name in names)
+    names = [file.name.removesuffix(".gz") for file in files if not file.name.startswith(".")]
+    return bool(names) and all(name.endswith(".txt") for name in names)
 
 
 def build_config(

@@ -62,7 +62,7 @@ def run(
     start = Checkpoint.load(out) if resume and out.exists() else None
     examples = load_for(config, data, device, quiet=quiet)
     vocabulary = examples.vocabulary.to_json() if isinstance(examples, Documents) else ""
-    if start is not None and isinstance(examples, Documents):
+    if start is not None and start.vocabulary and isinstance(examples, Documents):
         Vocabulary.from_json(start.vocabulary).require_same(examples.vocabulary)
     config = settled(config, examples, resolve_precision(precision, device))
     vae, state = build_vae(config), TrainingState()

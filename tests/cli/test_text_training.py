@@ -1,10 +1,12 @@
 """Training on documents from the command line: what works, and what is refused."""
 
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
 
+from mrtc.cli.training_options import find_dataset
 from mrtc.experiments.run import read_config
 from mrtc.training import Checkpoint
 from tests.cli.conftest import Command
@@ -49,6 +51,26 @@ def test_a_folder_of_parts_and_another_file_to_train_on(mrtc: Command, tmp_path:
     assert done.status == 0, done.err
     done = mrtc("data", "list")
     assert "yahoo" in done.out
+
+
+def test_a_folder_of_text_files_is_text_and_one_of_images_is_not(tmp_path: Path) -> None:
+    """Though images may have a list of their names beside them."""
+    for name in ("my.train.txt", "my.test.txt.gz", ".hidden"):
+        (tmp_path / name).touch()
+    assert find_dataset(str(tmp_path), None) == ("text", tmp_path)
+    (tmp_path / "0.png").touch()
+    assert find_dataset(str(tmp_path), None) == ("images", tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert find_dataset(str(tmp_path / "empty"), None)[0] == "images"
+
+
+def test_a_checkpoint_of_images_is_not_gone_on_with(
+    mrtc: Command, lines: Path, checkpoint: Path
+) -> None:
+    shutil.copy(checkpoint, "t.pt")
+    done = mrtc("train", lines, *TINY, "--out", "t.pt", "--resume")
+    assert done.status == 2
+    assert "t.pt is of another run: " in done.err
 
 
 @pytest.mark.parametrize(
