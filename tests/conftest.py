@@ -20,6 +20,13 @@ settings.register_profile("search")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Parameters of bytes go by their name: gzip packs the time, and workers compare what tests
+    they found.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the project."""
