@@ -19,6 +19,10 @@ FIRST_SAID = END
 BLOCK_CELLS = {"cpu": 2**20, "cuda": 2**26}
 """Logits worked on at a time; on a processor few enough for its cache."""
 
+LEAST_ROWS = 64
+"""Tokens worked on at a time at least: each block reads all weights anew, which at 100,000 words
+takes longer than the products if there are ten tokens in a block."""
+
 
 @runtime_checkable
 class TokenModel(Protocol):
@@ -27,7 +31,11 @@ class TokenModel(Protocol):
     def log_prob(
         self, x: Tensor, z: Tensor, rate_code: Tensor, noise: Tensor | None
     ) -> Float[Tensor, " document"]:
-        """log p(x|z) of each document, in nats; with ``noise``, under dropout drawn from it."""
+        """log p(x|z) of each document, in nats.
+
+        With ``noise``, under dropout drawn from it; and, in training, with a softmax over a sample
+        of the words that is drawn from it, if the model has one.
+        """
 
     def step(
         self, tokens: Tensor, z: Tensor, rate_code: Tensor, state: State | None
@@ -57,7 +65,8 @@ class TokenSequences:
         """The same with the model's dropout, for training.
 
         What is dropped in a document depends on its row of ``noise`` alone: not on the others in
-        the batch, nor on padding, nor on anything that was drawn before.
+        the batch, nor on padding, nor on anything that was drawn before. A model that samples words
+        for its softmax draws one sample for all rows.
         """
         return replace(self, noise=noise)
 
@@ -213,5 +222,5 @@ def _values(
 
 def _blocks(weight: Tensor, hidden: Tensor, said: Tensor) -> list[tuple[Tensor, Tensor]]:
     cells = BLOCK_CELLS.get(hidden.device.type, BLOCK_CELLS["cuda"])
-    rows = max(1, cells // len(weight))
+    rows = max(LEAST_ROWS, cells // len(weight))
     return list(zip(torch.split(hidden, rows), torch.split(said, rows), strict=True))

@@ -135,6 +135,7 @@ def test_gradients_of_the_softmax(
 ) -> None:
     """By differences, where tokens weigh differently, in blocks of any number of tokens."""
     monkeypatch.setitem(mrtc.token_sequences.BLOCK_CELLS, "cpu", cells)
+    monkeypatch.setattr(mrtc.token_sequences, "LEAST_ROWS", 1)
     hidden, weight, bias, said = layer(tokens=7, said=11)
     arguments = (hidden, weight, bias if has_bias else None, said)
     assert torch.autograd.gradcheck(token_log_prob, arguments)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mrtc.datasets.vocabulary import PAD, START, UNKNOWN
 from mrtc.layers import Gated, GateInit, GateKind, RateGate
 from mrtc.layers.recurrent import Packing, State, draw_dropout, run_lstm, scale_rows
+from mrtc.sampled_softmax import draw_words, sampled_log_prob
 from mrtc.token_sequences import FIRST_SAID, TokenSequences, token_log_prob
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -48,6 +49,10 @@ class LSTMConfig:
     """Of features of the decoder's hidden states before the softmax, in training."""
     word_dropout: Probability = 0.0
     """Of words that the decoder reads, which become unknown ones, in training."""
+    sampled_words: PositiveInt | None = None
+    """Words that stand for all others in the softmax, in training: the distortion is then an
+    estimate, too low in expectation, see :mod:`mrtc.sampled_softmax`. None: the full softmax, which
+    is also taken where there are not more words, and for all that is reported of a model."""
     gate_init: GateInit = "open"
     """How gates start, see :class:`mrtc.layers.RateGate`."""
     kind: Literal["lstm"] = "lstm"
@@ -149,7 +154,7 @@ class LSTMDecoder(nn.Module):
 
     Args:
         vocabulary: Tokens, special ones counted.
-        config: Sizes, form, dropout and gates.
+        config: Sizes, form, dropout, sampling of words, and gates.
     """
 
     def __init__(self, vocabulary: int, config: LSTMConfig) -> None:
@@ -179,7 +184,11 @@ class LSTMDecoder(nn.Module):
         rate_code: Float[Tensor, " group"],
         noise: Float[Tensor, "document noise"] | None,
     ) -> Float[Tensor, " document"]:
-        """log p(x|z) of each document, see :class:`mrtc.token_sequences.TokenModel`."""
+        """log p(x|z) of each document, see :class:`mrtc.token_sequences.TokenModel`.
+
+        An estimate of it where there is noise, the decoder is in training, and ``sampled_words`` of
+        its configuration are fewer than its words.
+        """
         lengths = (x != PAD).sum(1) - 1
         packing = Packing.of(lengths)
         tokens, said = packing.take(x[:, :-1]), packing.take(x[:, 1:])
@@ -189,7 +198,7 @@ class LSTMDecoder(nn.Module):
         inputs = torch.cat([embedded, z.index_select(0, packing.documents)], 1)
         hidden, _ = run_lstm(self.lstm, inputs, packing, self._first_state(z, rate_code))
         hidden = hidden * on_outputs
-        log_prob = self._token_log_prob(hidden, said - FIRST_SAID)
+        log_prob = self._token_log_prob(hidden, said - FIRST_SAID, noise)
         # Beyond 1,024 nats, float32 itself is no finer than 1e-4.
         total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         return total.index_add(0, packing.documents, log_prob.double())
@@ -233,11 +242,14 @@ class LSTMDecoder(nn.Module):
             return hidden.contiguous(), cell.contiguous()
         return state.tanh(), state
 
-    def _token_log_prob(self, hidden: Tensor, said: Tensor) -> Tensor:
+    def _token_log_prob(self, hidden: Tensor, said: Tensor, noise: Tensor | None) -> Tensor:
         device = hidden.device.type
         if torch.is_autocast_enabled(device):
             hidden = hidden.to(torch.get_autocast_dtype(device))
-        return token_log_prob(hidden, self.output.weight, self.output.bias, said)
+        weight, bias, draws = self.output.weight, self.output.bias, self.config.sampled_words
+        if noise is None or not self.training or draws is None or draws >= len(weight):
+            return token_log_prob(hidden, weight, bias, said)
+        return sampled_log_prob(hidden, weight, bias, said, draw_words(noise, len(weight), draws))
 
 
 class _Head(nn.Module):

@@ -43,8 +43,10 @@ def baselines(
     longest: run_options.Longest = None,
     tokenizer: run_options.Tokenizer = None,
     train_file: run_options.TrainFile = None,
+    sampled_words: run_options.SampledWords = None,
     estimator: run_options.Estimator = None,
     rate_schedule: run_options.RateSchedule = None,
+    free_bits: run_options.FreeBits = None,
     examples: Annotated[
         int | None, typer.Option(min=100, help="Evaluate on a subset of so many; all if left out.")
     ] = None,
@@ -98,9 +100,15 @@ def baselines(
             "schedule": schedule,
             "warmup": warmup,
         },
-        model={"hidden": hidden, "codes": codes, "design": design},
+        model={
+            "hidden": hidden,
+            "codes": codes,
+            "design": design,
+            "sampled_words": sampled_words,
+        },
         estimator=estimator,
         rate_schedule=rate_schedule,
+        free_bits=free_bits,
         arch=arch,
         likelihood=likelihood,
         sigma=sigma,

@@ -69,6 +69,14 @@ RateSchedule = Annotated[
     Literal["constant", "monotonic", "cyclic"] | None,
     typer.Option(help="Of the rate's weight in training (baselines)."),
 ]
+FreeBits = Annotated[
+    float | None,
+    typer.Option(min=0, help="Rate of each code, in nats, that costs nothing (baselines, beta)."),
+]
+SampledWords = Annotated[
+    int | None,
+    typer.Option(min=1, help="Words that stand for all in the softmax, in training on documents."),
+]
 RunWorkers = Annotated[int, typer.Option(min=1, help="Runs at once, each in a process.")]
 Stack = Annotated[
     int | None,

@@ -69,6 +69,7 @@ def build_config(
     estimator: str | None,
     balance: float | None = None,
     rate_schedule: RateSchedule | None = None,
+    free_bits: float | None = None,
     arch: ArchName | None = None,
     likelihood: LikelihoodName | None = None,
     sigma: str | None = None,
@@ -120,17 +121,14 @@ def build_config(
         )
         if beta is not None:
             config = baseline(config, beta)
-        return config if rate_schedule is None else _scheduled(config, rate_schedule)
+        for_baselines = _given({"rate_schedule": rate_schedule, "free_bits": free_bits})
+        return replace(config, objective=replace(config.objective, **for_baselines))
     except BetaError:
         raise
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "these options"
         raise MrtcError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def _scheduled(config: RunConfig, schedule: RateSchedule) -> RunConfig:
-    return replace(config, objective=replace(config.objective, rate_schedule=schedule))
 
 
 def _given(changes: Mapping[str, Any]) -> dict[str, Any]:

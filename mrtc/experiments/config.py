@@ -100,6 +100,12 @@ class RunConfig:
                 f"a {self.objective.rate_schedule} schedule of the rate's weight is for baselines: "
                 "a multi-rate model is trained at all its betas from the first step"
             )
+        if self.objective.free_bits is not None and not self.is_baseline:
+            raise ValueError(
+                f"free bits of {self.objective.free_bits:g} nats are for baselines, got the range "
+                f"{self.betas}: a batch has many betas then, and the mean rate of a code over it "
+                "is that of none; leave them out, or train at one beta"
+            )
 
     @property
     def is_baseline(self) -> bool:

@@ -3,8 +3,9 @@
 import math
 from typing import Annotated, Literal
 
+import torch
 from jaxtyping import Float
-from pydantic import BeforeValidator, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -33,6 +34,19 @@ class ObjectiveConfig:
     as do runs of versions that have not this entry."""
     rate_schedule: RateSchedule = "constant"
     """Of the rate's weight; baselines only, for a multi-rate model is trained at all its betas."""
+    free_bits: Annotated[
+        float | None, Field(gt=0, allow_inf_nan=False), BeforeValidator(lambda bits: bits or None)
+    ] = None
+    """Rate of each code, in nats, that costs no more than none, see :func:`floored_rate`; for
+    ``beta`` and baselines only. None, which 0 becomes: every code pays for all of its rate."""
+
+    def __post_init__(self) -> None:
+        if self.free_bits is not None and self.name != "beta":
+            raise ValueError(
+                "free bits are a floor under the rate of each code, and the parts of the rate that "
+                f"{self.name} weighs are no sums over codes: leave out free bits of "
+                f"{self.free_bits:g} nats, or take the objective `beta`"
+            )
 
     def betas_in(self, batch: int) -> int:
         """Betas drawn for a batch of so many examples."""
@@ -42,6 +56,25 @@ class ObjectiveConfig:
     def estimates(self) -> int:
         """Estimates of q(z) made from a batch."""
         return 1 if self.groups == "example" else self.groups
+
+
+def floored_rate(rate: Float[Tensor, "batch code"], free_bits: float) -> Float[Tensor, " batch"]:
+    r"""What the rate costs with free bits: its mean over the batch is that of the paper.
+
+    .. math:: \sum_k \max\bigl(\lambda, \operatorname{E}_x KL(q(z_k|x) \| p(z_k))\bigr)
+
+    A code whose mean rate is below the floor costs the floor, whatever it does, so nothing pulls it
+    to the prior; one above it costs its rate.
+
+    Args:
+        rate: Of each code, in nats.
+        free_bits: The floor :math:`\lambda`, in nats a code.
+
+    References:
+        Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", NeurIPS
+        2016, on free bits; groups of one code each.
+    """
+    return torch.where(rate.mean(0) > free_bits, rate, free_bits).sum(1)
 
 
 def objective_terms(
@@ -55,6 +88,8 @@ def objective_terms(
     rate_weight: float = 1.0,
 ) -> dict[str, Float[Tensor, " batch"]]:
     """The objective and its terms, per example, in nats (times a weight, with ``balance``).
+
+    With ``free_bits`` the objective alone has the floored rate; the rate among the terms is true.
 
     Args:
         config: Which objective.
@@ -75,10 +110,12 @@ def objective_terms(
         Higgins et al., ICLR 2017; Chen et al., NeurIPS 2018.
     """
     beta = beta.repeat_interleave(len(distortion) // len(beta))
-    rate = posterior.rate().sum(1)
+    rates = posterior.rate()
+    rate = rates.sum(1)
     weight = (1 + beta) ** -(config.balance or 0.0)
     if config.name == "beta":
-        objective = weight * (distortion + rate_weight * beta * rate)
+        priced = rate if config.free_bits is None else floored_rate(rates, config.free_bits)
+        objective = weight * (distortion + rate_weight * beta * priced)
         return {"objective": objective, "distortion": distortion, "rate": rate}
     terms = rate_terms(
         posterior, z, estimator=config.estimator, population=population, groups=config.estimates

@@ -1,5 +1,6 @@
 """The LSTMs for documents, against plain ones written step by step."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from mrtc.architectures.lstm import PUBLISHED, LSTMConfig, LSTMDecoder, LSTMEnco
 from mrtc.datasets.vocabulary import END, PAD, START, UNKNOWN
 from mrtc.layers import RateGate
 from mrtc.layers.recurrent import Packing, draw_dropout, run_lstm
+from mrtc.sampled_softmax import draw_words
 from mrtc.token_sequences import FIRST_SAID
 
 VOCABULARY = 12
@@ -394,3 +396,88 @@ def test_dropped_words_are_unknown_ones() -> None:
         chosen = logits.log_softmax(1).gather(1, (said - FIRST_SAID).clamp(min=0)[:, None])[:, 0]
         expected += torch.where(said == PAD, 0, chosen)
     torch.testing.assert_close(dropped(config, x, noise), expected)
+
+
+# --------------------------------------------------------------------------- sampled softmax
+
+SAMPLED = replace(SMALL, dropout_in=0, dropout_out=0, sampled_words=4)
+
+
+def test_training_weighs_the_words_that_were_drawn() -> None:
+    """Token by token, from the logits of single steps and one sample for all documents."""
+    _, decoder = networks(SAMPLED)
+    x, z, code = documents([8, 5]), codes(2), torch.zeros(1, dtype=torch.float64)
+    noise = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    drawn = draw_words(noise, VOCABULARY - FIRST_SAID, 4)
+    expected, state = torch.zeros(2, dtype=torch.float64), None
+    for inputs, said in zip(x[:, :-1].T, x[:, 1:].T, strict=True):
+        logits, state = decoder.step(inputs, z, code, state)
+        for row, token in enumerate((said - FIRST_SAID).tolist()):
+            if said[row] != PAD:
+                weighed = (logits[row, drawn.words] - drawn.log_expected).exp()
+                rest = weighed[drawn.words != token].sum()
+                expected[row] += logits[row, token] - (logits[row, token].exp() + rest).log()
+
+    torch.testing.assert_close(dropped(SAMPLED, x, noise), expected)
+
+
+def test_only_training_samples_words() -> None:
+    """Neither without noise, nor in evaluation, nor where there are not more words than draws."""
+    x, noise = documents([8, 5]), torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    z, code = codes(2), torch.zeros(1, dtype=torch.float64)
+    _, plain = networks(replace(SAMPLED, sampled_words=None))
+    full = plain(z, code).log_prob(x)
+    _, decoder = networks(SAMPLED)
+    assert torch.equal(decoder(z, code).log_prob(x), full)
+    assert not torch.isclose(decoder(z, code).with_dropout(noise).log_prob(x), full).any()
+    assert torch.equal(decoder.eval()(z, code).with_dropout(noise).log_prob(x), full)
+    for many in (VOCABULARY - FIRST_SAID, 1000):
+        torch.testing.assert_close(dropped(replace(SAMPLED, sampled_words=many), x, noise), full)
+
+
+@pytest.mark.parametrize(("sampled_words", "steps"), [(None, 100), (16, 200)])
+def test_either_softmax_learns_the_language(sampled_words: int | None, steps: int) -> None:
+    """Words of 40 that follow each other in a ring; the distortion is of the full softmax.
+
+    Guessing costs log 38 nats a word at the start.
+    """
+    torch.manual_seed(0)
+    config = LSTMConfig(embedding=16, encoder=4, decoder=16, codes=2, gated=False)
+    config = replace(config, dropout_in=0, dropout_out=0, sampled_words=sampled_words)
+    decoder = LSTMDecoder(40, config)
+    first = torch.arange(8) * 4
+    words = UNKNOWN + 1 + (first[:, None] + torch.arange(10)) % 36
+    ends = [torch.full((8, 1), token) for token in (START, END)]
+    x, z, code = torch.cat([ends[0], words, ends[1]], 1), torch.zeros(8, 2), torch.zeros(1)
+    adam = torch.optim.Adam(decoder.parameters(), lr=0.02)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        noise = torch.randn(8, 2, generator=generator)
+        (-decoder(z, code).with_dropout(noise).log_prob(x).mean()).backward()
+        adam.step()
+        adam.zero_grad()
+    with torch.no_grad():
+        distortion = -float(decoder(z, code).log_prob(x).mean())
+    # Of the first word nothing is known but that it is one of eight; the rest follows.
+    assert math.log(8) < distortion < math.log(8) + 1
+
+
+def test_under_autocast_sampled_words_are_float32() -> None:
+    _, decoder = networks(SAMPLED, torch.float32)
+    x, z, code = documents([4, 9, 2]), codes(3).float(), torch.zeros(1)
+    likelihood = decoder(z, code).with_dropout(torch.zeros(3, 2))
+    exact = likelihood.log_prob(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        log_prob = likelihood.log_prob(x)
+    torch.testing.assert_close(log_prob, exact, rtol=0.02, atol=0)
+    log_prob.sum().backward()
+    assert decoder.output.weight.grad.dtype == torch.float32
+
+
+def test_a_configuration_of_before_has_the_full_softmax() -> None:
+    adapter = TypeAdapter(LSTMConfig)
+    before = adapter.dump_python(SMALL, mode="json")
+    del before["sampled_words"]
+    assert adapter.validate_python(before) == SMALL
+    with pytest.raises(ValueError, match="sampled_words"):
+        LSTMConfig(sampled_words=0)

@@ -8,7 +8,10 @@ import pytest
 from mrtc.cli.training_options import build_config, find_dataset
 from mrtc.errors import MrtcError
 from mrtc.experiments import RunConfig, preset
+from mrtc.experiments.run import read_config
 from mrtc.objectives import ObjectiveName
+from mrtc.training import Checkpoint
+from tests.cli.conftest import Command
 
 NOTHING: dict[str, Any] = {
     "betas": None,
@@ -102,3 +105,50 @@ def test_a_path_stands_for_the_users_own_images(tmp_path: Path) -> None:
         find_dataset(str(tmp_path), tmp_path)
     with pytest.raises(MrtcError, match="nor a folder or file of that name"):
         find_dataset("mnits", None)
+
+
+def text(**options: Any) -> RunConfig:
+    return build_config("text", "quick", None, **(NOTHING | options))
+
+
+def test_options_of_the_softmax_and_of_free_bits() -> None:
+    config = text(beta=0.5, free_bits=0.25, model={"sampled_words": 100, "codes": None})
+    assert config.model.sampled_words == 100
+    assert config.objective.free_bits == 0.25
+    assert text(beta=0.5, free_bits=0.0) == text(beta=0.5)
+    assert text().model.sampled_words is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"objective": "beta"}, r"free bits of 0\.5 nats are for baselines, got the range 0\.1:10"),
+        ({"objective": "tcvae", "beta": 1.0}, r"out free bits of 0\.5 nats, or take the objective"),
+        ({"objective": "beta", "beta": 1.0, "free_bits": -1.0}, "free_bits: .* greater than 0"),
+        ({"objective": "beta", "model": {"sampled_words": 9}}, "mlp .* has no --sampled-words"),
+    ],
+)
+def test_free_bits_are_of_baselines_and_sampled_words_of_documents(
+    options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(MrtcError, match=words):
+        built(**({"free_bits": 0.5} | options))
+
+
+def test_both_commands_that_train_have_these_options(mrtc: Command, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("\n".join(f"the {a} {b} ." for a in "abcdef" for b in "uvwxyz"))
+    given = ("--steps", "2", "--batch", "4", "--codes", "2", "--quiet")
+    given = (*given, "--sampled-words", "5", "--free-bits", "0.1")
+    done = mrtc("train", lines, *given, "--beta", "1", "--out", "t.pt")
+    assert done.status == 0, done.err
+    done = mrtc("baselines", lines, *given, "--betas", "1", "--seeds", "1", "--out", "b.h5")
+    assert done.status == 0, done.err
+    paths = [Path("t.pt"), *Path("b.runs").glob("*.pt")]
+    assert len(paths) == 2
+    for path in paths:
+        config = read_config(Checkpoint.load(path), path)
+        assert (config.model.sampled_words, config.objective.free_bits) == (5, 0.1)
+    done = mrtc("train", lines, *given, "--out", "m.pt")
+    assert done.status == 2
+    assert "free bits of 0.1 nats are for baselines" in done.err
