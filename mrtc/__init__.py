@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "BetaRange": "mrtc.rates",
     "MrtcError": "mrtc.errors",
+    "MultiRateVAE": "mrtc.any_model",
     "Results": "mrtc.results",
     "RunConfig": "mrtc.experiments",
     "RunSet": "mrtc.results",
@@ -18,6 +19,7 @@ _PUBLIC = {
     "evaluate": "mrtc.experiments",
     "interpolate": "mrtc.experiments",
     "load_vae": "mrtc.experiments",
+    "multirate": "mrtc.any_model",
     "parse_grid": "mrtc.rates",
     "preset": "mrtc.experiments",
     "read_runs": "mrtc.results",
