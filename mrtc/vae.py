@@ -14,6 +14,8 @@ from mrtc.distributions import (
     LikelihoodName,
     SquaredError,
 )
+from mrtc.errors import BetaError
+from mrtc.frozen import FrozenTextVAE, FrozenVAE, fold
 from mrtc.layers import NoiseScale
 from mrtc.rates import BetaRange
 from mrtc.token_sequences import TokenSequences
@@ -134,6 +136,46 @@ class VAE(nn.Module):
         if isinstance(likelihood, TokenSequences):
             raise TypeError("documents have no mean; draw them with decode(z, beta).sample()")
         return likelihood.mean
+
+    def freeze(self, beta: float | None = None) -> FrozenVAE | FrozenTextVAE:
+        """A plain model that computes what this one does at one beta, with weights of its own.
+
+        Gates and batch normalisation are folded into the layers, see :func:`mrtc.frozen.fold`.
+
+        Args:
+            beta: In the trained range; left out, that of a baseline.
+
+        Raises:
+            BetaError: If it lies outside the range, or is left out where there are several.
+            MrtcError: If the weights are not finite.
+            TypeError: If encoder or decoder are not of :mod:`mrtc.architectures`.
+            ValueError: If the model is in training mode.
+        """
+        if beta is None:
+            if not self.betas.is_single:
+                raise BetaError(
+                    f"a model is frozen at one beta, and this one is trained for {self.betas}; "
+                    "give one of that range"
+                )
+            beta = self.betas.low
+        try:
+            self.betas.require([beta])
+        except BetaError:
+            raise BetaError(
+                f"beta {beta:g} lies outside the trained range, {self.betas}, and a model cannot "
+                "be frozen there; choose a beta inside"
+            ) from None
+        device = next(self.parameters()).device
+        rate_code = self._rate_code(beta, device)
+        about = {
+            "beta": beta,
+            "codes": self.codes,
+            "likelihood": self.likelihood,
+            "log_sigma": None if self.noise is None else self.noise(rate_code).item(),
+        }
+        # The protocol of encoders does not say that they are modules.
+        encoder: nn.Module = self.encoder  # type: ignore[assignment]
+        return fold(encoder, self.decoder, rate_code, about).to(device)
 
     def forward(
         self,

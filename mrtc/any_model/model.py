@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 from jaxtyping import Float
@@ -123,6 +123,14 @@ class MultiRateVAE(VAE):
         """
         code = self._code(beta)
         return self.encoder.folded(code), self.decoder.folded(code)
+
+    def freeze(self, beta: float | None = None) -> NoReturn:
+        """Refused, for what is frozen of such a model is modules of their author: :meth:`fold`.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(f"networks of your own stay modules of your own: use fold({beta or 'beta'})")
 
     def _code(self, beta: float | int) -> Float[Tensor, " one"]:
         device = next((weight.device for weight in self.parameters()), torch.device("cpu"))

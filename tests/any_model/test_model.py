@@ -213,3 +213,9 @@ def test_probabilities_are_no_logits() -> None:
     with pytest.raises(MrtcError, match=r"ends in a Sigmoid.*squared_error"):
         multirate(encoder(), made, latent=3)
     assert multirate(encoder(), made, latent=3, likelihood="squared_error").codes == 3
+
+
+def test_a_model_of_its_author_is_folded_and_not_frozen():
+    vae = multirate(encoder(), decoder(), latent=3)
+    with pytest.raises(TypeError, match=r"use fold\(2.0\)"):
+        vae.freeze(2.0)
