@@ -1,0 +1,179 @@
+"""``mrtc find-beta``: the beta of a multi-rate model that meets a target."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mrtc.cli import options
+
+if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is not
+    from mrtc.evaluation.search import Found, Place
+    from mrtc.experiments.find_beta import Goal
+
+
+def find_beta(
+    checkpoint: options.Checkpoint,
+    target_rate: Annotated[float | None, typer.Option(help="Nats per example.")] = None,
+    target_distortion: Annotated[
+        float | None, typer.Option(help="Of an example, in the units of the likelihood.")
+    ] = None,
+    max_distortion: Annotated[
+        float | None, typer.Option(help="The largest beta that is at most so far off.")
+    ] = None,
+    target_active_units: Annotated[
+        int | None, typer.Option(help="How many; the range of betas that has so many.")
+    ] = None,
+    target_fid: Annotated[
+        float | None,
+        typer.Option(help="Needs the weights of a network; its value depends on --fid-samples."),
+    ] = None,
+    best: Annotated[
+        str | None,
+        typer.Option(help="A score: mig, elbo, fid, or another that `mrtc metrics` shows."),
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option(help="Range of betas, as 0.1:1; the trained one if left out.")
+    ] = None,
+    data: options.Data = None,
+    part: options.Part = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(
+            min=100,
+            help="Measure on a stratified subset of so many; 2,000 if left out, or all where "
+            "there are fewer.",
+        ),
+    ] = None,
+    feature_network: Annotated[
+        Literal["inception", "efficientnet-lite0"],
+        typer.Option(help="In whose features; only the distance of inception is FID."),
+    ] = "inception",
+    fid_weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights of inception, as torch-fidelity or pytorch-fid publish them."),
+    ] = None,
+    fid_samples: Annotated[
+        int, typer.Option(min=20, help="Draws from the prior at each beta.")
+    ] = 10_000,
+    fid_reference: Annotated[
+        str | None,
+        typer.Option(help="Part that samples are compared with; that for training if left out."),
+    ] = None,
+    fid_reference_examples: Annotated[
+        int | None, typer.Option(min=2, help="A random subset of it; all if left out.")
+    ] = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Find the beta that meets a target, in a dozen evaluations, with an interval.
+
+    Give one of --target-rate, --target-distortion, --max-distortion, --target-active-units,
+    --target-fid and --best.
+
+    Example: `mrtc find-beta ckpt.pt --target-rate 20`
+    """
+    from mrtc.evaluation.feature_networks import load_feature_network
+    from mrtc.evaluation.realism import RealismConfig
+    from mrtc.experiments.find_beta import find_beta as search
+    from mrtc.metrics.catalogue import DISTANCES
+    from mrtc.rates import BetaRange
+
+    goal = _goal(
+        {
+            "--target-rate": ("rate", target_rate),
+            "--target-distortion": ("distortion", target_distortion),
+            "--max-distortion": ("distortion", max_distortion),
+            "--target-active-units": ("active_units", target_active_units),
+            "--target-fid": ("fid", target_fid),
+            "--best": (best, None),
+        }
+    )
+    is_distance = goal.quantity in DISTANCES
+    found = search(
+        checkpoint,
+        goal,
+        within=None if within is None else BetaRange.parse(within),
+        data=data,
+        part=part,
+        examples=examples,
+        network=load_feature_network(feature_network, fid_weights) if is_distance else None,
+        realism=RealismConfig(fid_samples, fid_reference_examples),
+        reference_part=fid_reference,
+        seed=seed,
+        device=device,
+        precision=precision,
+        quiet=quiet,
+    )
+    following = f"mrtc freeze {shlex.quote(str(checkpoint))} --beta {found.place.beta:.6g}"
+    if as_json:
+        typer.echo(json.dumps(_as_json(found) | {"next": following}))
+        return
+    typer.echo(_in_words(found, found.place))
+    for place in found.others:
+        typer.echo(f"also {_in_words(found, place)}; --within LOW:HIGH keeps to one place")
+    typer.echo(f"{len(found.evaluations)} betas were measured; next: {following}")
+
+
+def _goal(given: dict[str, tuple[str | None, float | None]]) -> Goal:
+    """The one goal that was asked for."""
+    from mrtc.errors import MrtcError
+    from mrtc.experiments.find_beta import Goal
+
+    asked = {
+        option: goal
+        for option, goal in given.items()
+        if (goal[0] if option == "--best" else goal[1]) is not None
+    }
+    if len(asked) != 1:
+        seen = " and ".join(asked) or "none was given"
+        raise MrtcError(f"one goal is needed, and {seen}; give one of {', '.join(given)}")
+    ((option, (quantity, target)),) = asked.items()
+    value = None if target is None else float(target)  # a count comes as an int
+    return Goal(str(quantity), value, is_bound=option == "--max-distortion")
+
+
+def _in_words(found: Found, place: Place) -> str:
+    unit = "" if found.unit in ("1", "count") else f" {found.unit}"
+    low, high = place.interval
+    if place.holds is not None:
+        first, last = place.holds
+        return (
+            f"beta {place.beta:.4g}: {found.name} {place.value:g}, as from beta {first:.4g} to "
+            f"{last:.4g} ({low:.4g} to {high:.4g} with 95 % noise at both ends)"
+        )
+    return (
+        f"beta {place.beta:.4g}, 95 % interval {low:.4g} to {high:.4g}: {found.name} "
+        f"{place.value:.4g}{unit}, standard error {place.error:.2g}"
+    )
+
+
+def _as_json(found: Found) -> dict[str, Any]:
+    first, *others = (_place_as_json(found, place) for place in (found.place, *found.others))
+    betas, values = zip(*found.evaluations, strict=True)
+    measured = {
+        "beta": {"value": betas, "unit": "1"},
+        found.name: {"value": values, "unit": found.unit},
+    }
+    return first | {"others": others, "evaluations": measured}
+
+
+def _place_as_json(found: Found, place: Place) -> dict[str, Any]:
+    error = None if math.isnan(place.error) else place.error
+    return {
+        "beta": {
+            "value": place.beta,
+            "unit": "1",
+            "interval": place.interval,
+            "holds": place.holds,
+        },
+        found.name: {"value": place.value, "unit": found.unit, "standard_error": error},
+    }
