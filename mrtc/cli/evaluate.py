@@ -59,6 +59,13 @@ def evaluate(
     fid_reference_examples: Annotated[
         int | None, typer.Option(min=2, help="A random subset of it; all if left out.")
     ] = None,
+    pictures: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Betas, spread over the grid, at which pictures are kept for `mrtc report`.",
+        ),
+    ] = 0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -84,6 +91,7 @@ def evaluate(
     from mrtc.experiments.evaluate import default_betas
     from mrtc.experiments.realism import distances_asked, evaluate_realism, renamed
     from mrtc.experiments.run import read_config
+    from mrtc.experiments.stored_pictures import add_pictures, require_pictures
     from mrtc.metrics.catalogue import CATALOGUE, DISTANCES, choose, distance_metric
     from mrtc.rates import parse_grid
     from mrtc.results import read
@@ -101,6 +109,8 @@ def evaluate(
     # What is missing is said now, not after hours.
     if asked:
         require_images(read_config(Checkpoint.load(checkpoint), checkpoint))
+    if pictures:
+        require_pictures(checkpoint)
     networks = {name: load_feature_network(name, fid_weights) for name in asked}
     realism = RealismConfig(fid_samples, fid_reference_examples, seed=seed)
     out = out or checkpoint.with_name(f"{checkpoint.stem}-scores.h5")
@@ -138,4 +148,6 @@ def evaluate(
             quiet=quiet,
         )
         names += tuple(distance_metric(distance, network).name for distance in distances)
+    if pictures:
+        add_pictures(checkpoint, out, most=pictures, seed=seed, data=data, quiet=quiet)
     tables.print_scores(results, names, as_json=as_json)

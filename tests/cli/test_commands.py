@@ -106,7 +106,7 @@ def test_every_command_has_help_with_an_example(mrtc: Command) -> None:
     names = [command.name for command in app.registered_commands]
     with_example = {"train", "eval-mig", "eval", "rescore", "score", "plot", "traverse"}
     with_example |= {"baselines", "compare", "figure", "sample", "reconstruct", "interpolate"}
-    with_example |= {"doctor", "find-beta", "freeze"}
+    with_example |= {"doctor", "find-beta", "freeze", "report"}
     assert with_example | {"presets"} == set(names)
     for name in sorted(with_example):
         done = mrtc(name, "--help")
