@@ -107,10 +107,9 @@ def score_realism(
         if not pending:
             return read(path)
         shape = _require_images(reference, config, device)
-        network.module.to(device)
         needs_kernel = any("kernel" in missing for missing in pending.values())
         real = _real(network, reference, config, device, keep=needs_kernel, quiet=quiet)
-        sampler = _Sampler(vae, config, device)
+        sampler = Sampler(vae, config, device)
         images = {
             "images": "means of the likelihood, clipped to [0, 1], rounded to 8 bits",
             "channels": "1, repeated to 3" if shape[0] == 1 else str(shape[0]),
@@ -164,7 +163,7 @@ def _require_images(
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise MrtcError(
             f"distances from data are of images with 1 channel or 3, and these examples have shape "
-            f"{shape}; choose other --metrics"
+            f"{shape}; choose other scores"
         )
     return shape
 
@@ -178,6 +177,7 @@ def _real(
     keep: bool,
     quiet: bool,
 ) -> _Real:
+    network.module.to(device)
     index = np.arange(len(reference))
     if config.reference_examples is not None and config.reference_examples < len(index):
         rng = numpy_stream(config.seed, "realism", "reference")
@@ -199,8 +199,38 @@ def _real(
     return _Real(moments, np.concatenate(features))
 
 
-class _Sampler:
-    """Decodes the same draws from the prior at one beta after another."""
+def moments_of_data(
+    network: FeatureNetwork,
+    reference: Examples,
+    config: RealismConfig,
+    device: torch.device,
+    *,
+    quiet: bool = False,
+) -> FeatureMoments:
+    """What a Frechet distance reads of the data, as :func:`score_realism` does.
+
+    Args:
+        network: In whose features; it is moved to ``device``.
+        reference: The data, on ``device``.
+        config: The number of examples, and the seed of their choice.
+        device: Where to compute.
+        quiet: Show no progress.
+
+    Raises:
+        MrtcError: If the data are no images, or there are fewer than asked for.
+    """
+    _require_images(reference, config, device)
+    return _real(network, reference, config, device, keep=False, quiet=quiet).moments
+
+
+class Sampler:
+    """Decodes the same draws from the prior at one beta after another.
+
+    Args:
+        vae: The model; it is moved to ``device``.
+        config: The number of draws, and the seed.
+        device: Where to compute.
+    """
 
     def __init__(self, vae: VAE, config: RealismConfig, device: torch.device) -> None:
         self._vae = vae.to(device).eval()
@@ -209,7 +239,7 @@ class _Sampler:
 
     @torch.inference_mode()
     def features(
-        self, network: FeatureNetwork, beta: float, progress: Progress
+        self, network: FeatureNetwork, beta: float, progress: Progress | None = None
     ) -> Float32[np.ndarray, "sample feature"]:
         """Of all samples.
 
@@ -230,7 +260,7 @@ def _blocks(
     network: FeatureNetwork,
     images: Callable[[Int64[np.ndarray, " chunk"]], Tensor],
     count: int,
-    progress: Progress,
+    progress: Progress | None,
     numbers: dict[str, float] | None = None,
 ) -> Iterator[tuple[Float32[np.ndarray, "block feature"], Int64[np.ndarray, " block"]]]:
     """Features of images, block by block, with their positions."""
@@ -240,7 +270,8 @@ def _blocks(
         for first in range(0, len(block), BATCH):
             chunk = block[first : first + BATCH]
             features.append(network(images(chunk)))
-            progress.advance(len(chunk), numbers)
+            if progress is not None:
+                progress.advance(len(chunk), numbers)
         yield np.concatenate(features), block
 
 

@@ -142,12 +142,12 @@ def test_both_places_of_a_target_that_is_met_twice_are_said(
     """A curve with a valley, in place of the model's."""
     import numpy as np
 
-    from mrtc.experiments import find_beta as module
+    from mrtc.evaluation.search_model import PER_EXAMPLE
 
     def valley(_: object, beta: float) -> np.ndarray:
         return np.log(beta) ** 2 + np.linspace(-0.1, 0.1, 300)
 
-    monkeypatch.setitem(module.PER_EXAMPLE, "rate", valley)
+    monkeypatch.setitem(PER_EXAMPLE, "rate", valley)
     done = ask(checkpoint, "--target-rate", "1", *SMALL)
     assert done.exit_code == 0
     first, second = done.stdout.splitlines()[:2]

@@ -108,7 +108,7 @@ def test_it_is_the_distance_between_features_of_samples_and_of_data(results: Pat
     scored = score(results, vae, reference).scores["frechet_my_net"]
     quarters = Quarters()
     real = quarters(to_bytes(reference.images(torch.arange(400)))).numpy()
-    sampler = realism._Sampler(vae, SMALL, CPU)
+    sampler = realism.Sampler(vae, SMALL, CPU)
     for at in range(2):
         with torch.inference_mode():
             images = vae.decode(sampler._noise, float(BETA[at])).mean
@@ -165,7 +165,7 @@ def test_all_that_a_distance_depends_on_stands_beside_it(results: Path):
 
 
 def test_what_was_stopped_goes_on_and_what_is_there_is_kept(results: Path):
-    whole = realism._Sampler.features
+    whole = realism.Sampler.features
     done = []
 
     def stopping(self, network, beta, progress):
@@ -175,11 +175,11 @@ def test_what_was_stopped_goes_on_and_what_is_there_is_kept(results: Path):
         return whole(self, network, beta, progress)
 
     vae, reference = small_vae(), Drawn(blobs())
-    with patch.object(realism._Sampler, "features", stopping), pytest.raises(KeyboardInterrupt):
+    with patch.object(realism.Sampler, "features", stopping), pytest.raises(KeyboardInterrupt):
         score(results, vae, reference)
     partly = read(results).scores["kernel_my_net"]
     assert [details is not None for details in partly.details] == [True, False, False]
-    with patch.object(realism._Sampler, "features", autospec=True, side_effect=whole) as features:
+    with patch.object(realism.Sampler, "features", autospec=True, side_effect=whole) as features:
         resumed = score(results, vae, reference)
         assert [call.args[2] for call in features.call_args_list] == [1.0]
         reference.calls.clear()

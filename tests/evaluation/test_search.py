@@ -1,8 +1,7 @@
-"""Searches against curves whose answer is known in closed form."""
+"""Targets and bounds on curves whose answer is known in closed form."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -12,41 +11,10 @@ from scipy import stats
 
 from mrtc.architectures import LinearOptimum
 from mrtc.errors import MrtcError
-from mrtc.evaluation.search import (
-    LEVEL,
-    MORE,
-    REFINE,
-    SCAN,
-    SCAN_FOR_BEST,
-    Found,
-    find_at_most,
-    find_best,
-    find_count,
-    find_target,
-)
-from mrtc.rates import BetaRange
-
-WITHIN = BetaRange(0.01, 10.0)
-MOST = 12
-
-
-@dataclass
-class Toy:
-    """A curve over log beta, with a constant error."""
-
-    curve: Callable[[float], float]
-    spread: float = 0.0
-    name: str = "rate"
-    unit: str = "nats"
-    asked: list[float] = field(default_factory=list)
-
-    def value(self, beta: float) -> float:
-        self.asked.append(beta)
-        return float(self.curve(math.log(beta)))
-
-    def error(self, beta: float) -> float:
-        del beta
-        return self.spread
+from mrtc.evaluation.search import Found, find_at_most, find_target
+from mrtc.evaluation.search_curve import LEVEL, REFINE
+from mrtc.evaluation.search_roots import MORE, SCAN
+from tests.evaluation.search_toys import MOST, WITHIN, Toy
 
 
 def linear(eigenvalues: list[float]) -> tuple[Toy, LinearOptimum]:
@@ -191,77 +159,6 @@ def test_a_bound_that_is_passed_twice_gives_the_larger_beta_and_both_places() ->
 def test_a_bound_below_the_curve_is_refused() -> None:
     with pytest.raises(MrtcError, match=r"rate of at most 70: .* choose a bound above"):
         find_at_most(Toy(CURVES["rising"]), 70.0, WITHIN)
-
-
-@pytest.mark.parametrize("top", [-4.6, -3.3, -0.4, 1.1, 2.3])
-@pytest.mark.parametrize("goal", ["highest", "lowest"])
-def test_the_best_is_the_top_of_a_curve(top: float, goal: str) -> None:
-    """Within 0.05 in log beta; the interval ends where the curve leaves the noise."""
-    sign = 1 if goal == "highest" else -1
-    toy = Toy(lambda x: sign * (3 - (x - top) ** 2), spread=0.1)
-    found = find_best(toy, goal, WITHIN)
-    assert math.log(found.place.beta) == pytest.approx(top, abs=0.05)
-    assert len(toy.asked) <= SCAN_FOR_BEST + REFINE
-    half = math.sqrt(stats.norm.ppf(0.975) * 0.1)
-    ends = np.log([WITHIN.low, WITHIN.high])
-    exact = np.clip([top - half, top + half], *ends)
-    np.testing.assert_allclose(np.log(found.place.interval), exact, atol=0.2)
-    low, high = found.place.interval
-    assert low <= found.place.beta <= high
-
-
-def test_a_second_peak_within_the_noise_is_named() -> None:
-    def peaks(x: float) -> float:
-        return math.exp(-0.5 * (x + 3) ** 2) + 0.98 * math.exp(-0.5 * (x - 1) ** 2)
-
-    noisy = find_best(Toy(peaks, spread=0.1), "highest", WITHIN)
-    assert math.log(noisy.place.beta) == pytest.approx(-3, abs=0.05)
-    (other,) = noisy.others
-    assert math.log(other.beta) == pytest.approx(1, abs=0.5)
-    assert find_best(Toy(peaks, spread=1e-3), "highest", WITHIN).others == ()
-
-
-@dataclass
-class Collapse:
-    """Codes that fall below the threshold one after another."""
-
-    log_betas: tuple[float, ...]
-    name: str = "active_units"
-    unit: str = "count"
-
-    @property
-    def codes(self) -> int:
-        return len(self.log_betas)
-
-    def margins(self, beta: float) -> np.ndarray:
-        margins = 3.0 * np.tanh(np.array(self.log_betas) - math.log(beta))
-        return np.sort(margins)[::-1]
-
-    def error(self, beta: float, rank: int) -> float:
-        del beta, rank
-        return 0.15
-
-
-@pytest.mark.parametrize("count", range(5))
-def test_a_count_holds_between_two_collapses(count: int) -> None:
-    collapses = (-3.0, -1.0, -0.9, 2.0)
-    found = find_count(Collapse(collapses), count, WITHIN)
-    edges = [math.log(WITHIN.high), *sorted(collapses, reverse=True), math.log(WITHIN.low)]
-    low, high = edges[count + 1], edges[count]
-    assert found.place.value == count
-    np.testing.assert_allclose(np.log(found.place.holds), [low, high], atol=0.03)
-    half = stats.norm.ppf(0.975) * 0.15 / 3
-    wide = np.clip([low - half, high + half], edges[-1], edges[0])
-    np.testing.assert_allclose(np.log(found.place.interval), wide, atol=0.05)
-    assert len(found.evaluations) <= 2 * MOST
-
-
-def test_a_count_that_is_jumped_over_is_refused_with_those_there_are() -> None:
-    two_at_once = Collapse((-1.0, -1.0, 1.0))
-    with pytest.raises(MrtcError, match=r"active_units 2: .* have 0, 1, 3; ask for one of these"):
-        find_count(two_at_once, 2, WITHIN)
-    with pytest.raises(MrtcError, match="has 3 codes, and active_units 4 were asked for"):
-        find_count(two_at_once, 4, WITHIN)
 
 
 def test_a_value_that_is_none_is_said_with_its_beta() -> None:

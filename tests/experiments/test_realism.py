@@ -66,7 +66,7 @@ def test_scores_are_added_to_the_evaluation_and_kept(checkpoint: Path):
     assert np.isfinite(results.scores["frechet_rows"].value).all()
     assert np.isfinite(results.metric("rate")).all()
     before = out.read_bytes()
-    with patch.object(realism._Sampler, "features", side_effect=AssertionError):
+    with patch.object(realism.Sampler, "features", side_effect=AssertionError):
         evaluate_realism(checkpoint, out, network, **common)
     assert out.read_bytes() == before
 
