@@ -12,12 +12,17 @@ _PUBLIC = {
     "MrtcError": "mrtc.errors",
     "MultiRateVAE": "mrtc.any_model",
     "Results": "mrtc.results",
+    "Run": "mrtc.experiments.one_run",
     "RunConfig": "mrtc.experiments",
     "RunSet": "mrtc.results",
     "VAE": "mrtc.vae",
     "compare_files": "mrtc.experiments",
+    "diagnose": "mrtc.experiments.doctor",
     "evaluate": "mrtc.experiments",
+    "find_beta": "mrtc.experiments.find_beta",
+    "freeze": "mrtc.experiments.freeze",
     "interpolate": "mrtc.experiments",
+    "load": "mrtc.experiments.one_run",
     "load_vae": "mrtc.experiments",
     "multirate": "mrtc.any_model",
     "parse_grid": "mrtc.rates",
@@ -27,7 +32,9 @@ _PUBLIC = {
     "run": "mrtc.experiments",
     "run_baselines": "mrtc.experiments",
     "sample": "mrtc.experiments",
+    "train": "mrtc.experiments.library",
     "traverse": "mrtc.experiments",
+    "write_report": "mrtc.experiments.report",
 }
 
 

@@ -72,14 +72,10 @@ def baselines(
     Example: `mrtc baselines dsprites --betas 0.1:10:7 --seeds 3 --workers 2`
     """
     from mrtc.cli.tables import print_runs
-    from mrtc.cli.training_options import (
-        build_config,
-        choose_executor,
-        find_dataset,
-        parse_learning_rates,
-    )
+    from mrtc.cli.training_options import choose_executor, parse_learning_rates
     from mrtc.errors import MrtcError
     from mrtc.experiments.baselines import run_baselines
+    from mrtc.experiments.configure import build_config, find_dataset
     from mrtc.experiments.tasks import Protocol
     from mrtc.metrics.catalogue import choose
     from mrtc.rates import parse_grid

@@ -51,8 +51,8 @@ def check(name: Name, data: options.Data = None, quiet: options.Quiet = False) -
 
 def _parts(name: str, data: "Path | None", *, quiet: bool) -> "Iterator[tuple[str, Dataset]]":
     """The parts of a dataset by their labels, or the whole of it; own images by their path."""
-    from mrtc.cli.training_options import find_dataset
     from mrtc.devices import resolve_device
+    from mrtc.experiments.configure import find_dataset
     from mrtc.experiments.data import DATASETS, load_data
 
     found, data = find_dataset(name, data)

@@ -69,71 +69,16 @@ def train(
     Example: `mrtc train dsprites --objective tcvae --out ckpt.pt`; on two GPUs: `torchrun
     --nproc-per-node 2 --no-python mrtc train dsprites --preset paper --out ckpt.pt`
     """
-    from mrtc.cli.training_options import build_config, find_dataset
+    options = dict(locals())  # all of them: the library has the same, by the same names
     from mrtc.devices import is_first_process, leave_processes
-    from mrtc.experiments import run
+    from mrtc.experiments import library
 
-    name, data = find_dataset(dataset, data)
-    config = build_config(
-        name,
-        preset,
-        objective,
-        betas=betas,
-        beta=beta,
-        seed=seed,
-        groups=groups,
-        training={
-            "steps": steps,
-            "batch": batch,
-            "learning_rate": learning_rate,
-            "schedule": schedule,
-            "warmup": warmup,
-        },
-        model={
-            "hidden": hidden,
-            "codes": codes,
-            "design": design,
-            "gated": gated,
-            "gate_init": gate_init,
-            "sampled_words": sampled_words,
-        },
-        estimator=estimator,
-        balance=balance,
-        rate_schedule=rate_schedule,
-        free_bits=free_bits,
-        arch=arch,
-        likelihood=likelihood,
-        sigma=sigma,
-        size=size,
-        skip_broken=skip_broken,
-        text={
-            "vocabulary_size": vocabulary_size,
-            "longest": longest,
-            "tokenizer": tokenizer,
-            "train_file": train_file,
-        },
-    )
-    out = out or Path(
-        f"{Path(dataset).stem}-{config.objective.name}-{preset}-beta{config.betas}-seed{seed}.pt".replace(
-            ":", "to"
-        )
-    )
-    checkpoint = run(
-        config,
-        out,
-        data=data,
-        device=device,
-        precision=precision,
-        resume=resume,
-        force=force,
-        tensorboard=tensorboard,
-        quiet=quiet,
-    )
+    done = library.train(**options)
     leave_processes()
     if not is_first_process():
         return
-    last = checkpoint.state.history[-1]
+    last = done.checkpoint.state.history[-1]
     typer.echo(
-        f"{out}: {checkpoint.state.step} steps, last minibatch: distortion "
-        f"{last['distortion']:.1f}, rate {last['rate']:.1f} nats"
+        f"{done.path}: {done.steps} steps, last minibatch: distortion {last['distortion']:.1f}, "
+        f"rate {last['rate']:.1f} nats"
     )

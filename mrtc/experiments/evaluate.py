@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,16 +22,23 @@ from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_for
 from mrtc.experiments.run import load_vae, read_config
 from mrtc.metrics.information import Estimator
+from mrtc.rates import BetaRange, parse_grid
 from mrtc.results import Header, Results, open_writer, read
 from mrtc.training import Checkpoint
 from mrtc.vae import VAE
 
+Grid = Float[np.ndarray, " beta"] | Sequence[float | int] | float | int | str | None
+"""Betas as they are given in a notebook; ``None`` for the trained range."""
+
+DEFAULT_COUNT = 50
+"""Betas of an evaluation, unless told otherwise."""
+
 
 def evaluate(
-    checkpoint: Path | str,
-    out: Path | str,
+    checkpoint: Path | str | os.PathLike[str],
+    out: Path | str | None = None,
     *,
-    betas: Float[np.ndarray, " beta"],
+    betas: Grid = None,
     data: Path | str | None = None,
     part: str | None = None,
     factors: tuple[str, ...] | None = None,
@@ -50,9 +59,11 @@ def evaluate(
     """Rate, distortion, active units and MIG at every beta; goes on where ``out`` left off.
 
     Args:
-        checkpoint: As ``mrtc train`` wrote it.
-        out: The results file to write (``.h5``), beta by beta.
-        betas: The grid.
+        checkpoint: As ``mrtc train`` wrote it; a :class:`mrtc.experiments.one_run.Run` stands for
+            its own.
+        out: The results file to write (``.h5``), beta by beta; ``CKPT-results.h5`` if left out.
+        betas: The grid: values, or as a command takes it (``"0.1:10:50"``, ``"0.5,1,4"``); by
+            default 50 over the trained range.
         data: The dataset's official file, where it is at hand.
         part: Of the dataset's split; the test part by default, where there is one.
         factors: Factors whose gaps make up the MIG; by default Chen et al.'s, without shape.
@@ -73,13 +84,16 @@ def evaluate(
         quiet: Show no progress.
 
     Raises:
-        BetaError: If a beta lies outside the trained range and ``extrapolate`` is not set.
+        BetaError: If betas cannot be read, or one lies outside the trained range and
+            ``extrapolate`` is not set.
         CheckpointError: If the checkpoint cannot be used.
         ResultsError: If ``out`` holds another evaluation, or is being written.
         OutputError: If ``out`` cannot be written.
     """
-    device, out = resolve_device(device), Path(out)
+    device, checkpoint = resolve_device(device), Path(checkpoint)
+    out = checkpoint.with_name(f"{checkpoint.stem}-results.h5") if out is None else Path(out)
     vae, config, loaded = load_vae(checkpoint)
+    betas = _grid(betas, config.betas)
     config.betas.require(betas.tolist(), extrapolate=extrapolate)
     part = part or DATASETS[config.dataset].default_part
     dataset = load_for(config, data, device, part=part, vocabulary=loaded.vocabulary, quiet=quiet)
@@ -211,11 +225,26 @@ def _cost(config: RunConfig, checkpoint: Checkpoint, vae: VAE) -> dict[str, floa
     return cost if math.isnan(seconds) else cost | {"seconds": seconds}
 
 
-def default_betas(checkpoint: Path | str, count: int = 50) -> Float[np.ndarray, " beta"]:
+def _grid(betas: Grid, trained: BetaRange) -> Float[np.ndarray, " beta"]:
+    """The grid that was asked for; all its forms have the same checks."""
+    if isinstance(betas, np.ndarray):
+        return betas
+    if betas is None:
+        return _over(trained, DEFAULT_COUNT)
+    if isinstance(betas, str):
+        return parse_grid(betas)
+    values = [betas] if isinstance(betas, float | int) else betas
+    return parse_grid(",".join(repr(float(beta)) for beta in values))
+
+
+def default_betas(checkpoint: Path | str, count: int = DEFAULT_COUNT) -> Float[np.ndarray, " beta"]:
     """``count`` betas over the trained range, log-spaced; the one beta of a baseline.
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
     """
-    betas = read_config(Checkpoint.load(Path(checkpoint)), Path(checkpoint)).betas
+    return _over(read_config(Checkpoint.load(Path(checkpoint)), Path(checkpoint)).betas, count)
+
+
+def _over(betas: BetaRange, count: int) -> Float[np.ndarray, " beta"]:
     return np.array([betas.low]) if betas.is_single else np.geomspace(betas.low, betas.high, count)

@@ -122,8 +122,17 @@ def load_vae(path: Path | str) -> tuple[VAE, RunConfig, Checkpoint]:
     Raises:
         CheckpointError: If the file cannot be used.
     """
-    path = Path(path)
-    checkpoint = Checkpoint.load(path)
+    checkpoint = Checkpoint.load(Path(path))
+    vae, config = model_of(checkpoint, Path(path))
+    return vae, config, checkpoint
+
+
+def model_of(checkpoint: Checkpoint, path: Path) -> tuple[VAE, RunConfig]:
+    """The model in a checkpoint, on the CPU, in evaluation mode.
+
+    Raises:
+        CheckpointError: If it cannot be made; the message names ``path``.
+    """
     config = read_config(checkpoint, path)
     vae = build_vae(config)
     try:
@@ -133,7 +142,7 @@ def load_vae(path: Path | str) -> tuple[VAE, RunConfig, Checkpoint]:
             f"the weights in {path} do not fit its configuration: {_brief(error)}; train again, "
             "or use a copy"
         ) from error
-    return vae.eval(), config, checkpoint
+    return vae.eval(), config
 
 
 def read_config(checkpoint: Checkpoint, path: Path) -> RunConfig:

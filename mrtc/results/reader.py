@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -16,8 +16,12 @@ from mrtc import __version__
 from mrtc.errors import ResultsError
 from mrtc.results.header import Header
 from mrtc.results.layout import read_header
-from mrtc.results.schema import FORMAT, VARIABLES, VERSION
+from mrtc.results.markup import over_beta
+from mrtc.results.schema import FORMAT, VARIABLES, VERSION, unit_of
 from mrtc.results.scores import ScoreSeries, load
+
+if TYPE_CHECKING:
+    import xarray
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ADVICE = "give the .h5 file that an evaluation such as `mrtc eval-mig` wrote"
@@ -80,6 +84,51 @@ class Results:
         """One row for each evaluated beta, one column for each score, NaN where there is none."""
         columns = {name: series.value[self.evaluated] for name, series in self.scores.items()}
         return pd.DataFrame({"beta": self.beta[self.evaluated], **columns})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row for each evaluated beta: :meth:`table` with :meth:`score_table` beside it."""
+        scores = self.score_table().drop(columns="beta")
+        metrics = self.table()
+        return pd.concat(
+            [metrics[metrics.columns.difference(scores.columns, sort=False)], scores], axis=1
+        )
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Metrics and scores over beta, code and factor, with units and sources as attributes.
+
+        Raises:
+            MrtcError: If xarray is not installed.
+        """
+        from mrtc.results.as_xarray import to_dataset
+
+        return to_dataset(self)
+
+    def __repr__(self) -> str:
+        return f"<Results {self.path.name}: {self._summary()}>"
+
+    def _repr_html_(self) -> str:
+        columns = self.to_pandas()
+        variables = VARIABLES | {name: series.variable for name, series in self.scores.items()}
+        errors = {
+            name: columns.pop(f"{name}_error").to_numpy()
+            for name in list(columns)
+            if f"{name}_error" in columns
+        }
+        beta = columns.pop("beta").to_numpy()
+        return over_beta(
+            beta,
+            {name: column.to_numpy() for name, column in columns.items()},
+            errors,
+            {name: unit_of(variables[name], self.config) for name in columns},
+            f"{self.path.name}: {self.header.source}, {self._summary()}",
+        )
+
+    def _summary(self) -> str:
+        done = self.beta[self.evaluated]
+        return (
+            f"{len(done)} of {len(self.beta)} betas evaluated, {done.min():.4g} to "
+            f"{done.max():.4g}; {self.header.num_codes} codes, {len(self.scores)} scores"
+        )
 
     def long_table(self, name: str) -> pd.DataFrame:
         """One row for each value of ``name``: its beta, code and factor as it has them, the value.

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from mrtc.errors import ResultsError
+from mrtc.results.markup import over_beta
 from mrtc.results.reader import Results
 from mrtc.results.sameness import (
     Kind,
@@ -19,7 +21,7 @@ from mrtc.results.sameness import (
     require_same,
     shared_config,
 )
-from mrtc.results.schema import VARIABLES, Variable
+from mrtc.results.schema import VARIABLES, Variable, unit_of
 from mrtc.trees import differing
 
 COST = ("steps", "examples", "seconds", "parameters")
@@ -49,6 +51,26 @@ class RunSet:
     """By the names of ``COST``, one entry a run: a multi-rate model is one run a seed."""
     failures: Mapping[tuple[int, float], str] = field(default_factory=dict)
     """Why a run has no values, by its seed and beta."""
+
+    def __repr__(self) -> str:
+        return f"<RunSet of {self._summary()}>"
+
+    def _repr_html_(self) -> str:
+        values, deviations = {}, {}
+        for name, value in self.values.items():
+            if value.ndim == 2 and name.removesuffix("_error") not in values:
+                runs = pd.DataFrame(value)  # its mean and deviation pass over NaN
+                values[name], deviations[name] = runs.mean().to_numpy(), runs.std().to_numpy()
+        units = {name: unit_of(self.variables[name], self.config) for name in values}
+        caption = f"{self.source}: {self._summary()}; mean ± standard deviation over seeds"
+        return over_beta(self.beta, values, deviations, units, caption)
+
+    def _summary(self) -> str:
+        failed = f", {len(self.failures)} runs failed" if self.failures else ""
+        return (
+            f"{self.kind}: {len(self.seed)} seeds, {len(self.beta)} betas from "
+            f"{self.beta.min():.4g} to {self.beta.max():.4g}{failed}"
+        )
 
     def value(self, name: str) -> Float[np.ndarray, "seed beta *axes"]:
         """One metric or score.

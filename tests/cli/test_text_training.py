@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mrtc.cli.training_options import find_dataset
+from mrtc.experiments.configure import find_dataset
 from mrtc.experiments.run import read_config
 from mrtc.training import Checkpoint
 from tests.cli.conftest import Command

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mrtc.cli.training_options import build_config, find_dataset
 from mrtc.errors import MrtcError
 from mrtc.experiments import RunConfig, preset
+from mrtc.experiments.configure import build_config, find_dataset
 from mrtc.experiments.run import read_config
 from mrtc.objectives import ObjectiveName
 from mrtc.training import Checkpoint
