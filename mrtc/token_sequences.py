@@ -151,9 +151,15 @@ def token_log_prob(
         # torch gives apply() no type.
         result: Tensor = _TokenLogProb.apply(hidden, weight, bias, said)  # type: ignore[no-untyped-call]
         return result
-    blocks = _blocks(weight, hidden, said)
     lowered = weight.to(hidden.dtype)
-    return torch.cat([_values(h, lowered, bias, s)[2] for h, s in blocks])
+    values = hidden.new_empty(len(hidden), dtype=torch.promote_types(hidden.dtype, torch.float32))
+    # Written in place: small arrays that were kept between those of the logits would keep the
+    # allocator from using their memory again, at 25 times the peak.
+    first = 0
+    for block, tokens in _blocks(weight, hidden, said):
+        values[first : first + len(block)] = _values(block, lowered, bias, tokens)[2]
+        first += len(block)
+    return values
 
 
 class _TokenLogProb(torch.autograd.Function):

@@ -28,7 +28,8 @@ Out = Annotated[
     Path | None,
     typer.Option(
         help="File to write: .png, .pdf, .svg, or .gif, animated over beta; of documents .png, "
-        ".pdf, .svg, .md or .json, beside the table that is printed."
+        ".pdf, .svg, .md or .json, beside the table that is printed, or .h5: results of the same "
+        "model, or a file of texts, to which the table is added for `mrtc plot`."
     ),
 ]
 Temperature = Annotated[
@@ -104,6 +105,7 @@ def require_table_format(out: Path | None) -> None:
 
     Raises:
         OutputError: If its suffix is that of no form of a table.
+        ResultsError: If it is an HDF5 file to which no texts can be added.
     """
     from mrtc.plots.texts import require_table_format as require
 

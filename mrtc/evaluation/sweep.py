@@ -117,9 +117,11 @@ def sweep(
     )
     betas = writer.header.beta
     parameters = _parameters(config, len(index), len(kept))
-    with Progress(
-        "evaluating", len(betas), done=len(betas) - len(pending), unit="beta", quiet=quiet
-    ) as progress:
+    # Hours may go by at one beta where there are many draws, so these are what is counted then.
+    draws = config.importance_samples
+    steps, unit = 1 + draws, "draw" if draws else "beta"
+    done = (len(betas) - len(pending)) * steps
+    with Progress("evaluating", len(betas) * steps, done=done, unit=unit, quiet=quiet) as progress:
         for position in pending:
             beta = float(betas[position])
             with recalibration.at(vae, beta, device) if recalibration else nullcontext():
@@ -134,9 +136,10 @@ def sweep(
                     device=device,
                 )
                 values = _values(mean, log_sigma, kept, decoder.distortion(config.seed)) | mig
-                if config.importance_samples:
-                    draws = config.importance_samples
-                    bound = decoder.importance_weighted_bound(draws, config.seed)
+                if draws:
+                    bound = decoder.importance_weighted_bound(
+                        draws, config.seed, advance=progress.advance
+                    )
                     values |= {
                         "importance_weighted_bound": bound.value,
                         "importance_weighted_bound_error": bound.error,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,8 +20,8 @@ from mrtc.errors import DataError, MrtcError
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_for
 from mrtc.experiments.shown_models import load_shown
-from mrtc.plots.texts import ModelTexts
 from mrtc.randomness import torch_stream
+from mrtc.results.texts import ModelTexts
 from mrtc.token_sequences import TokenSequences
 from mrtc.vae import VAE
 
@@ -103,6 +103,11 @@ class Words:
             return "greedy decoding"
         return f"words drawn at temperature {self.temperature:g}"
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As files have them."""
+        return {"temperature": self.temperature, "seed": self.seed, "longest": self.longest}
+
     def of(self, likelihood: TokenSequences) -> Iterator[Int[Tensor, "document position"]]:
         """Documents in order, in one batch or in several, of the same random numbers each time."""
         longest = self.longest + 2  # START and END
@@ -123,6 +128,8 @@ class Model:
     vae: VAE
     beta: Float[np.ndarray, " beta"]
     language: Language
+    fingerprint: str
+    """Of its checkpoint."""
 
     def at_each_beta(self, codes: Callable[[VAE, Tensor], Codes], words: Words) -> ModelTexts:
         """The codes, decoded to texts."""
@@ -138,7 +145,8 @@ class Model:
                 texts.append(tuple(chain.from_iterable(batches)))
                 if rate is not None:
                     rates.append(rate.numpy())
-        return ModelTexts(self.name, self.beta, tuple(texts), np.stack(rates) if rates else None)
+        found = np.stack(rates) if rates else None
+        return ModelTexts(self.name, self.beta, tuple(texts), found, self.fingerprint)
 
 
 def load_documents(language: Language, data: Path | str | None, *, quiet: bool) -> Documents:
@@ -189,5 +197,5 @@ def load_models(
                 "of the same text together"
             )
         language = Language(config, config.text, vocabulary, tokenisation)
-        models.append(Model(name, vae, beta, language))
+        models.append(Model(name, vae, beta, language, checkpoint.fingerprint()))
     return models

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,6 +64,7 @@ def sample(
         tuple(model.at_each_beta(draws, words) for model in models),
         tuple(f"draw {at + 1}" for at in range(count)),
         title,
+        settings=words.settings,
     )
 
 
@@ -132,6 +134,7 @@ def reconstruct(
         tuple(_name(one, at) for at, one in enumerate(chosen, 1)),
         f"{title}; {words}; rates are means over what is shown{note}",
         language.write(x),
+        settings=words.settings | _origin(chosen, dataset),
     )
 
 
@@ -197,7 +200,13 @@ def interpolate(
         f"both ends{note}",
         (start, *[""] * (columns - 2), end),
         is_path=True,
+        settings=words.settings | {"spherical": spherical} | _origin(ends, dataset),
     )
+
+
+def _origin(chosen: Sequence[int | str], dataset: Documents | None) -> dict[str, Any]:
+    """Where documents come from: texts as they were given, or indices of the data."""
+    return {"encoded": list(chosen)} | ({} if dataset is None else {"data": dataset.source})
 
 
 def _name(chosen: int | str, number: int) -> str:

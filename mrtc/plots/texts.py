@@ -7,68 +7,25 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from mrtc.errors import OutputError
 from mrtc.files import write_atomically
 from mrtc.plots.text_table import Grid, text_table, wrap
 from mrtc.plots.theme import METADATA, save
+from mrtc.results.texts import Texts
+from mrtc.results.texts_file import add_texts, read_texts, require_texts_place
+
+HDF5 = ".h5"
+"""The suffix of files that a table is added to."""
 
 NARROWEST = 20
 """Letters a line that texts have in a terminal at least, however narrow that is."""
 
 
 @dataclass(frozen=True)
-class ModelTexts:
-    """Texts of one model, a row for each beta.
-
-    Raises:
-        ValueError: If texts or rates do not match the betas.
-    """
-
-    name: str
-    """Of the model."""
-    beta: Float[np.ndarray, " beta"]
-    """Increasing; a baseline has one."""
-    texts: tuple[tuple[str, ...], ...]
-    """What is decoded, by beta and column."""
-    rates: Float[np.ndarray, "beta example"] | None = None
-    """Of the posteriors of the examples behind the codes, in nats; None where there are none."""
-
-    def __post_init__(self) -> None:
-        rates = self.beta if self.rates is None else self.rates
-        if not len(self.texts) == len(rates) == len(self.beta):
-            raise ValueError(
-                f"{len(self.texts)} rows of texts and {len(rates)} of rates at {len(self.beta)} "
-                "betas; give a row for each"
-            )
-
-    @property
-    def labels(self) -> list[str]:
-        """Of the rows: beta, and below it the mean rate over examples, where there are rates."""
-        labels = [f"beta {beta:.3g}" for beta in self.beta.tolist()]
-        if self.rates is None:
-            return labels
-        rates = self.rates.mean(1).tolist()
-        return [f"{it}\nrate {rate:.3g} nats" for it, rate in zip(labels, rates, strict=True)]
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """Texts of models in the same columns."""
-
-    models: tuple[ModelTexts, ...]
-    """One or more."""
-    columns: tuple[str, ...]
-    """A label for each column."""
-    title: str = ""
-    originals: tuple[str, ...] | None = None
-    """Examples to compare with, one for each column, as the models read them."""
-    is_path: bool = False
-    """Whether the columns are steps from the first to the last original, the others being empty.
-    They are then shown below each other, to be read one after another."""
+class TextTable(Texts):
+    """Texts of models in the same columns, in the forms in which they are shown."""
 
     def grid(self) -> Grid:
         """The table as it is shown: originals first, then a row for each beta of each model."""
@@ -131,12 +88,15 @@ class TextTable:
     def to_json(self) -> str:
         """All of it, rates of each example included, in nats."""
         content = {
+            "kind": self.kind,
             "title": self.title,
+            "settings": self.settings,
             "columns": self.columns,
             "originals": self.originals,
             "models": [
                 {
                     "name": model.name,
+                    "fingerprint": model.fingerprint,
                     "beta": model.beta.tolist(),
                     "rate_nats": None if model.rates is None else model.rates.tolist(),
                     "texts": model.texts,
@@ -156,26 +116,42 @@ def require_table_format(path: Path) -> None:
 
     Raises:
         OutputError: If its suffix is that of no form of a table.
+        ResultsError: If it is an HDF5 file to which no texts can be added.
     """
-    if path.suffix.lower() not in {*METADATA, *FORMS}:
+    suffix = path.suffix.lower()
+    if suffix not in {*METADATA, *FORMS, HDF5}:
         raise OutputError(
             f"cannot write a table of texts to {path}: its suffix is {path.suffix!r}; choose one "
-            f"of {', '.join((*METADATA, *FORMS))}"
+            f"of {', '.join((*METADATA, *FORMS, HDF5))}"
         )
+    if suffix == HDF5:
+        require_texts_place(path)
 
 
 def save_table(table: TextTable, path: Path) -> None:
-    """Writes a table as a picture, as Markdown or as JSON, after the suffix.
+    """Writes a table as a picture, as Markdown or as JSON, or adds it to an HDF5 file.
 
     Raises:
         OutputError: If the suffix is another, or the file cannot be written.
+        ResultsError: If it is an HDF5 file to which these texts cannot be added.
     """
     require_table_format(path)
-    form = FORMS.get(path.suffix.lower())
-    if form is None:
-        save(table.figure(), path)
+    suffix = path.suffix.lower()
+    if suffix == HDF5:
+        add_texts(path, table)
+    elif suffix in FORMS:
+        write_atomically(path, FORMS[suffix](table).encode())
     else:
-        write_atomically(path, form(table).encode())
+        save(table.figure(), path)
+
+
+def read_tables(path: Path | str) -> dict[str, TextTable]:
+    """The tables of an HDF5 file by name, as they were when they were written.
+
+    Raises:
+        ResultsError: If it cannot be read, or holds no texts.
+    """
+    return {name: TextTable(**vars(texts)) for name, texts in read_texts(path).items()}
 
 
 def _shown(text: str) -> str:

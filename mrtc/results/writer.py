@@ -33,7 +33,7 @@ def reopen(path: Path) -> Iterator["Writer"]:
     with opened(path) as file:
         header = read_header(file)
     claim(path, force=True)
-    with _locked(path):
+    with locked(path):
         yield Writer(path, header, path.read_bytes())
 
 
@@ -55,7 +55,7 @@ def open_writer(path: Path, header: Header, *, force: bool = False) -> Iterator[
         OutputError: If it cannot be written.
     """
     claim(path, force=True)
-    with _locked(path):
+    with locked(path):
         if path.exists() and not force:
             _require_same(path, header)
             data = path.read_bytes()
@@ -66,7 +66,12 @@ def open_writer(path: Path, header: Header, *, force: bool = False) -> Iterator[
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock of a file that is written; see :func:`open_writer`.
+
+    Raises:
+        ResultsError: If another process holds it.
+    """
     lock = FileLock(f"{path}.lock", timeout=0)
     with reporting(Path(lock.lock_file)):
         try:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mrtc.cli.app import main
+from mrtc.plots.texts import read_tables
 from tests.cli.conftest import Command
 
 SENTENCE = "what is the best way to learn a language ? you read and write every day ."
@@ -149,3 +150,72 @@ def test_images_and_documents_are_not_shown_together(
     done = mrtc("sample", folder / "t.pt", checkpoint)
     assert done.status == 2
     assert "these checkpoints are of images and of documents" in done.err
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+@pytest.mark.parametrize("options", [(), ("--temperature", "0.7")])
+def test_a_table_is_drawn_again_from_its_file(
+    mrtc: Command, folder: Path, name: str, options: tuple[str, ...]
+) -> None:
+    """Without the model or the data: the same picture, byte for byte, and the same words."""
+    arguments = (name, folder / "t.pt", *COMMANDS[name], *BETAS, *options)
+    if name != "sample":
+        arguments += ("--data", folder / "my.txt", "--quiet")
+    for suffix in ("h5", "png", "json"):
+        assert mrtc(*arguments, "--out", f"a.{suffix}").status == 0
+
+    done = mrtc("plot", "a.h5", "--out", "again")
+    assert done.status == 0, done.err
+    (picture,) = Path("again").iterdir()
+    assert done.out == f"{picture}\n"
+    decoding = "sampled" if options else "greedy"
+    assert picture.stem.endswith(f"_{decoding}")
+    assert picture.read_bytes() == Path("a.png").read_bytes()
+    (table,) = read_tables("a.h5").values()
+    assert json.loads(table.to_json()) == json.loads(Path("a.json").read_text())
+    temperature = 0.7 if options else None
+    assert {"temperature": temperature, "seed": 0, "longest": 12}.items() <= table.settings.items()
+
+
+def test_texts_are_added_to_the_results_of_their_model(mrtc: Command, folder: Path) -> None:
+    evaluated = ("eval", folder / "t.pt", "--data", folder / "my.txt", "--metrics", "active_units")
+    done = mrtc(*evaluated, "--betas", "0.1,1", "--quiet", "--out", "r.h5")
+    assert done.status == 0, done.err
+    missing = mrtc("plot", "r.h5", "--kind", "texts")
+    assert missing.status == 2
+    assert "r.h5 holds no texts; add some with `mrtc sample`" in missing.err
+    without = mrtc("plot", "r.h5", "--out", "without")
+    assert without.status == 0
+    assert "texts" not in without.out
+
+    for more in ((), ("--temperature", "1")):
+        done = mrtc("sample", folder / "t.pt", *BETAS, *more, "--out", "r.h5")
+        assert done.status == 0, done.err
+    done = mrtc("plot", "r.h5", "--out", "with", "--format", "svg")
+    assert set(map(Path, done.out.split())) == {
+        *(Path("with", path.name).with_suffix(".svg") for path in Path("without").iterdir()),
+        *(Path("with", f"r-texts-prior_{decoding}.svg") for decoding in ("greedy", "sampled")),
+    }
+    only = mrtc("plot", "r.h5", "--kind", "texts")
+    assert only.out.split() == ["r-texts-prior_greedy.png", "r-texts-prior_sampled.png"]
+    assert mrtc(*evaluated, "--betas", "0.1,1", "--quiet", "--out", "r.h5").status == 0
+    assert len(read_tables("r.h5")) == 2
+
+    trained = ("train", folder / "my.txt", "--steps", "2", "--warmup", "0", "--codes", "3")
+    assert mrtc(*trained, "--quiet", "--seed", "9", "--out", "other.pt").status == 0
+    other = mrtc("sample", "other.pt", *BETAS, "--out", "r.h5")
+    assert other.status == 2
+    assert "r.h5 holds results of another model" in other.err
+
+
+def test_texts_are_added_to_no_other_file(mrtc: Command, folder: Path) -> None:
+    Path("a.h5").write_text("words")
+    done = mrtc("sample", folder / "t.pt", *BETAS, "--out", "a.h5")
+    assert done.status == 2
+    assert "a.h5 is not an HDF5 file" in done.err
+    assert not done.out, "that was said before anything was decoded"
+    assert Path("a.h5").read_text() == "words"
+    assert mrtc("sample", folder / "t.pt", *BETAS, "--out", "b.h5").status == 0
+    done = mrtc("plot", "b.h5", "--kind", "mig")
+    assert done.status == 2
+    assert "its attribute format is 'mrtc-texts'" in done.err

@@ -120,6 +120,68 @@ def test_bounds_rise_with_samples_to_the_exact_value(file: Path, tmp_path: Path)
     assert np.log(perplexity) == pytest.approx(-bounds[1] / words, abs=1e-9)
 
 
+@pytest.mark.oracle(
+    "importance_weighted_bound", "importance_weighted_perplexity", "effective_samples"
+)
+def test_the_bound_is_log_p_by_quadrature(file: Path, tmp_path: Path) -> None:
+    """One code: p(x) is an integral over a line. The posterior is off, and wide: of a narrow one,
+    too few draws lie where weights are large to tell the effective number from 500 of them.
+    """
+    one_code = replace(tiny(), model=LSTMConfig(embedding=6, encoder=5, decoder=7, codes=1))
+    run(one_code, tmp_path / "t.pt", data=file, device="cpu", quiet=True)
+    vae, config, checkpoint = load_vae(tmp_path / "t.pt")
+    with torch.no_grad():
+        for weight in vae.decoder.parameters():
+            weight *= 3
+        for head, value in ((vae.encoder.mean, 0.5), (vae.encoder.log_sigma, 0.25)):
+            head.output.layer.bias.fill_(value)
+            head.output.layer.weight.mul_(0.3)
+    checkpoint.weights = vae.state_dict()
+    checkpoint.save(tmp_path / "t.pt")
+    samples, betas = 500, np.array([0.1, 10.0])
+    results = evaluate(
+        *(tmp_path / "t.pt", tmp_path / "t.h5"),
+        betas=betas,
+        data=file,
+        part="train",
+        importance_samples=samples,
+        device="cpu",
+        quiet=True,
+    )
+    vocabulary = Vocabulary.from_json(checkpoint.vocabulary)
+    documents = load_text(file, "train", config=config.text, vocabulary=vocabulary)
+    z, x = torch.linspace(-9, 9, 601), documents.images(torch.arange(len(documents)))
+    step, words = float(z[1] - z[0]), float((documents.lengths - 1).double().mean())
+    for at, beta in enumerate(betas.tolist()):
+        with torch.inference_mode():
+            q = vae.encode(x, beta)
+            columns = [vae.decode(value.expand(len(x), 1), beta).log_prob(x) for value in z]
+        log_joint = torch.stack(columns, 1) - (z.double() ** 2 + np.log(2 * np.pi)) / 2
+        log_q = torch.distributions.Normal(q.mean, q.log_sigma.exp()).log_prob(z)
+        log_p = log_joint.logsumexp(1) + np.log(step)
+        gap = (log_q.exp() * (log_q - log_joint)).sum(1) * step + log_p
+        assert gap.mean() > 0.1, "the ELBO is well below"
+        second = (2 * log_joint - log_q).logsumexp(1) + np.log(step)  # E of the squared weights
+        share = (2 * log_p - second).exp()
+        stored = {
+            name: float(results.metric(name)[at])
+            for name in results.metrics
+            if "_code" not in name and name != "code_variance"
+        }
+        # A draw of 500 errs by its relative variance over 1,000 below, and its root over
+        # documents.
+        bias, spread = (1 / share - 1) / (2 * samples), (1 / share - 1) / samples
+        error = float((spread.mean() / len(x)).sqrt())
+        expected = float((log_p - bias).mean())
+        assert stored["importance_weighted_bound"] == pytest.approx(expected, abs=5 * error)
+        assert error < 0.01
+        assert stored["effective_samples"] == pytest.approx(samples * float(share.mean()), rel=0.02)
+        assert stored["elbo"] < stored["importance_weighted_bound"] - 0.05
+        perplexity = stored["importance_weighted_perplexity"]
+        assert np.log(perplexity) * words == pytest.approx(-float(log_p.mean()), abs=0.05)
+        assert perplexity < stored["perplexity"]
+
+
 def test_a_run_that_was_stopped_ends_in_the_same_weights(file: Path, tmp_path: Path) -> None:
     """Dropout and the order of documents included."""
     whole = run(tiny(), tmp_path / "whole.pt", data=file, device="cpu", quiet=True)

@@ -19,8 +19,8 @@ from mrtc.experiments.presets import baseline
 from mrtc.experiments.run import build_vae
 from mrtc.experiments.text_models import Codes, Words, load_models
 from mrtc.experiments.texts import interpolate, reconstruct, sample
-from mrtc.plots.texts import ModelTexts
 from mrtc.randomness import torch_stream
+from mrtc.results.texts import ModelTexts
 from mrtc.token_sequences import TokenSequences
 from mrtc.training import Checkpoint, TrainingState
 from mrtc.vae import VAE

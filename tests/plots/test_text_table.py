@@ -14,7 +14,8 @@ from PIL import Image
 
 from mrtc.errors import OutputError
 from mrtc.plots.text_table import Grid, text_table, wrap
-from mrtc.plots.texts import ModelTexts, TextTable, save_table
+from mrtc.plots.texts import TextTable, save_table
+from mrtc.results.texts import ModelTexts
 
 WORDS = "what do you think of a $ 5 and a $ 10 note ? the price_of _UNK rose by 20 % since then"
 
