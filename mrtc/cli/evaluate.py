@@ -42,23 +42,12 @@ def evaluate(
             "left out. Only distances of inception are FID and KID."
         ),
     ] = None,
-    fid_weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights of inception, as torch-fidelity or pytorch-fid publish them."),
-    ] = None,
+    fid_weights: options.FidWeights = None,
     fid_samples: Annotated[
         int, typer.Option(min=2, help="Draws from the prior at each beta; 50,000 is usual too.")
     ] = 10_000,
-    fid_reference: Annotated[
-        str | None,
-        typer.Option(
-            help="Part of the dataset that samples are compared with; that for training if left "
-            "out, as published values are."
-        ),
-    ] = None,
-    fid_reference_examples: Annotated[
-        int | None, typer.Option(min=2, help="A random subset of it; all if left out.")
-    ] = None,
+    fid_reference: options.FidReference = None,
+    fid_reference_examples: options.FidReferenceExamples = None,
     pictures: Annotated[
         int,
         typer.Option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -54,20 +53,12 @@ def find_beta(
         Literal["inception", "efficientnet-lite0"],
         typer.Option(help="In whose features; only the distance of inception is FID."),
     ] = "inception",
-    fid_weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights of inception, as torch-fidelity or pytorch-fid publish them."),
-    ] = None,
+    fid_weights: options.FidWeights = None,
     fid_samples: Annotated[
         int, typer.Option(min=20, help="Draws from the prior at each beta.")
     ] = 10_000,
-    fid_reference: Annotated[
-        str | None,
-        typer.Option(help="Part that samples are compared with; that for training if left out."),
-    ] = None,
-    fid_reference_examples: Annotated[
-        int | None, typer.Option(min=2, help="A random subset of it; all if left out.")
-    ] = None,
+    fid_reference: options.FidReference = None,
+    fid_reference_examples: options.FidReferenceExamples = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",

@@ -60,3 +60,17 @@ Bootstrap = Annotated[
 Null = Annotated[
     int, typer.Option(min=0, help="Permutations for what the same scores give by chance.")
 ]
+FidWeights = Annotated[
+    Path | None,
+    typer.Option(help="Weights of inception, as torch-fidelity or pytorch-fid publish them."),
+]
+FidReference = Annotated[
+    str | None,
+    typer.Option(
+        help="Part of the dataset that samples are compared with; that for training if left out, "
+        "as published values are."
+    ),
+]
+FidReferenceExamples = Annotated[
+    int | None, typer.Option(min=2, help="A random subset of it; all if left out.")
+]
