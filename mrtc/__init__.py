@@ -8,6 +8,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AdaptiveGrid": "mrtc.evaluation.adaptive",
     "BetaRange": "mrtc.rates",
     "MrtcError": "mrtc.errors",
     "MultiRateVAE": "mrtc.any_model",

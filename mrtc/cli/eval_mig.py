@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from mrtc.cli import options
+from mrtc.cli import grid_options, options
 
 
 def eval_mig(
     checkpoint: options.Checkpoint,
-    betas: options.Betas = None,
+    betas: grid_options.Betas = None,
+    tolerance: grid_options.Tolerance = None,
+    most_betas: grid_options.MostBetas = None,
+    refine: grid_options.Refine = None,
     out: Annotated[Path | None, typer.Option(help="Results file to write (.h5).")] = None,
     data: options.Data = None,
     examples: Annotated[
@@ -38,16 +41,16 @@ def eval_mig(
 ) -> None:
     """Evaluate one checkpoint over a grid of beta, to HDF5, with a picture beside it.
 
-    An evaluation that was stopped goes on when the same command is given again.
+    An evaluation that was stopped goes on when the same command is given again. With `--betas
+    auto`, curves are drawn from few betas, more where rate, distortion or MIG bend.
 
     Example: `mrtc eval-mig ckpt.pt --betas 0.1:10:50 --out results.h5`
     """
     import numpy as np
 
     from mrtc.experiments import evaluate
-    from mrtc.experiments.evaluate import default_betas, require_factors
+    from mrtc.experiments.evaluate import require_factors
     from mrtc.plots import KINDS, save
-    from mrtc.rates import parse_grid
     from mrtc.results import VARIABLES
 
     require_factors(checkpoint)
@@ -55,7 +58,13 @@ def eval_mig(
     results = evaluate(
         checkpoint,
         out,
-        betas=default_betas(checkpoint) if betas is None else parse_grid(betas),
+        betas=grid_options.chosen_grid(
+            checkpoint,
+            betas,
+            tolerance=tolerance,
+            most_betas=most_betas,
+            refine=refine,
+        ),
         data=data,
         factors=None if factors is None else tuple(factors.split(",")),
         examples=examples,

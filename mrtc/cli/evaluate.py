@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mrtc.cli import options, tables
+from mrtc.cli import grid_options, options, tables
 
 MOST_EXAMPLES = 10_000
 """Scored unless another number is asked for: enough for most scores, and soon done."""
@@ -13,7 +13,10 @@ MOST_EXAMPLES = 10_000
 
 def evaluate(
     checkpoint: options.Checkpoint,
-    betas: options.Betas = None,
+    betas: grid_options.Betas = None,
+    tolerance: grid_options.Tolerance = None,
+    most_betas: grid_options.MostBetas = None,
+    refine: grid_options.Refine = None,
     metrics: options.Metrics = "all",
     out: Annotated[Path | None, typer.Option(help="Results file to write (.h5).")] = None,
     data: options.Data = None,
@@ -65,7 +68,8 @@ def evaluate(
     """Score one checkpoint over a grid of beta: rate, distortion, and every score asked for.
 
     Moments are encoded once and kept, so `mrtc rescore` adds other scores later without the
-    model. An evaluation that was stopped goes on when the same command is given again.
+    model. An evaluation that was stopped goes on when the same command is given again. With
+    `--betas auto`, there are more betas where rate and distortion bend.
 
     `fid`, `kid` and their kin compare samples with data, and are asked for by name; nothing is
     downloaded for them.
@@ -77,12 +81,11 @@ def evaluate(
     from mrtc.evaluation.scoring import ScoringConfig, score_results
     from mrtc.experiments import evaluate
     from mrtc.experiments.data import require_images
-    from mrtc.experiments.evaluate import default_betas
     from mrtc.experiments.realism import distances_asked, evaluate_realism, renamed
+    from mrtc.experiments.refinement import USUAL
     from mrtc.experiments.run import read_config
     from mrtc.experiments.stored_pictures import add_pictures, require_pictures
     from mrtc.metrics.catalogue import CATALOGUE, DISTANCES, choose, distance_metric
-    from mrtc.rates import parse_grid
     from mrtc.results import read
     from mrtc.training import Checkpoint
 
@@ -106,7 +109,14 @@ def evaluate(
     evaluate(
         checkpoint,
         out,
-        betas=default_betas(checkpoint) if betas is None else parse_grid(betas),
+        betas=grid_options.chosen_grid(
+            checkpoint,
+            betas,
+            tolerance=tolerance,
+            most_betas=most_betas,
+            refine=refine,
+            usual=USUAL,
+        ),
         data=data,
         part=part,
         examples=examples,

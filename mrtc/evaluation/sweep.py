@@ -1,6 +1,6 @@
 """The sweep: everything that is measured at each beta of a grid, written beta by beta."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -13,6 +13,7 @@ from mrtc.datasets.documents import Documents
 from mrtc.datasets.examples import Examples, FactorExamples
 from mrtc.devices import Precision, keep_freed_memory
 from mrtc.errors import ResultsError
+from mrtc.evaluation.adaptive import AdaptiveGrid
 from mrtc.evaluation.decode import PosteriorDecoder
 from mrtc.evaluation.encode import PosteriorEncoder
 from mrtc.evaluation.recalibration import Recalibration
@@ -86,6 +87,7 @@ def sweep(
     device: torch.device,
     precision: Precision = "auto",
     recalibration: Recalibration | None = None,
+    adaptive: AdaptiveGrid | None = None,
     quiet: bool = False,
 ) -> None:
     """Evaluates ``vae`` at every beta that ``writer`` has not got yet.
@@ -99,6 +101,8 @@ def sweep(
         precision: Of the encoder's matrix products. The decoder runs in float32, as the
             distortion is reported as it is.
         recalibration: Of batch normalisation at each beta, where that is asked for.
+        adaptive: Takes the betas of the header for candidates, evaluates those that it chooses,
+            and leaves the others out of the file; ``None`` for all of them.
         quiet: Show no progress.
 
     Raises:
@@ -121,8 +125,9 @@ def sweep(
     draws = config.importance_samples
     steps, unit = 1 + draws, "draw" if draws else "beta"
     done = (len(betas) - len(pending)) * steps
-    with Progress("evaluating", len(betas) * steps, done=done, unit=unit, quiet=quiet) as progress:
-        for position in pending:
+    most = len(betas) if adaptive is None else min(adaptive.most_betas, len(betas))
+    with Progress("evaluating", most * steps, done=done, unit=unit, quiet=quiet) as progress:
+        for position in pending if adaptive is None else _chosen(adaptive, writer):
             beta = float(betas[position])
             with recalibration.at(vae, beta, device) if recalibration else nullcontext():
                 mean, log_sigma = encoder.moments(beta)
@@ -154,6 +159,20 @@ def sweep(
                 if name in values
             }
             progress.advance(numbers={"beta": beta} | shown)
+    if adaptive is not None:
+        writer.leave_out_pending()
+
+
+def _chosen(adaptive: AdaptiveGrid, writer: Writer) -> Iterator[int]:
+    """Positions of betas, each chosen when those before it are written."""
+    beta = writer.header.beta
+    while True:
+        evaluated = np.ones(len(beta), bool)
+        evaluated[writer.pending] = False
+        position = adaptive.next(beta, writer.metrics, evaluated)
+        if position is None:
+            return
+        yield position
 
 
 def _information(

@@ -17,18 +17,23 @@ from mrtc.datasets.examples import AttributeExamples, Dataset, FactorExamples
 from mrtc.devices import Precision, resolve_device, resolve_precision
 from mrtc.errors import MrtcError
 from mrtc.evaluation import EvaluationConfig, sweep
+from mrtc.evaluation.adaptive import AdaptiveGrid
 from mrtc.evaluation.recalibration import Recalibration, has_batch_norm, undoes_gates
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_for
+from mrtc.experiments.refinement import certainty, refining
 from mrtc.experiments.run import load_vae, read_config
 from mrtc.metrics.information import Estimator
 from mrtc.rates import BetaRange, parse_grid
-from mrtc.results import Header, Results, open_writer, read
+from mrtc.results import ADAPTIVE, Header, Results, open_writer, read
 from mrtc.training import Checkpoint
 from mrtc.vae import VAE
 
-Grid = Float[np.ndarray, " beta"] | Sequence[float | int] | float | int | str | None
+Grid = Float[np.ndarray, " beta"] | Sequence[float | int] | float | int | str | AdaptiveGrid | None
 """Betas as they are given in a notebook; ``None`` for the trained range."""
+
+AUTO = "auto"
+"""The word for an adaptive grid with its usual tolerance and budget."""
 
 DEFAULT_COUNT = 50
 """Betas of an evaluation, unless told otherwise."""
@@ -63,7 +68,9 @@ def evaluate(
             its own.
         out: The results file to write (``.h5``), beta by beta; ``CKPT-results.h5`` if left out.
         betas: The grid: values, or as a command takes it (``"0.1:10:50"``, ``"0.5,1,4"``); by
-            default 50 over the trained range.
+            default 50 over the trained range. ``"auto"``, or an
+            :class:`mrtc.evaluation.adaptive.AdaptiveGrid`, puts them where curves bend; a baseline
+            has its one beta all the same.
         data: The dataset's official file, where it is at hand.
         part: Of the dataset's split; the test part by default, where there is one.
         factors: Factors whose gaps make up the MIG; by default Chen et al.'s, without shape.
@@ -87,16 +94,19 @@ def evaluate(
         BetaError: If betas cannot be read, or one lies outside the trained range and
             ``extrapolate`` is not set.
         CheckpointError: If the checkpoint cannot be used.
+        MrtcError: If an adaptive grid goes by what is not measured.
         ResultsError: If ``out`` holds another evaluation, or is being written.
         OutputError: If ``out`` cannot be written.
     """
     device, checkpoint = resolve_device(device), Path(checkpoint)
     out = checkpoint.with_name(f"{checkpoint.stem}-results.h5") if out is None else Path(out)
     vae, config, loaded = load_vae(checkpoint)
-    betas = _grid(betas, config.betas)
-    config.betas.require(betas.tolist(), extrapolate=extrapolate)
+    beta, adaptive = _grid(betas, config.betas)
+    config.betas.require(beta.tolist(), extrapolate=extrapolate)
     part = part or DATASETS[config.dataset].default_part
     dataset = load_for(config, data, device, part=part, vocabulary=loaded.vocabulary, quiet=quiet)
+    if adaptive is not None:
+        adaptive = refining(adaptive, dataset)
     factors = _scored_factors(config.dataset, dataset, factors)
     population = len(dataset)
     if examples is None and most is not None and most < population:
@@ -114,7 +124,7 @@ def evaluate(
     names, classes = _known_of(dataset, index[kept])
     resolved = resolve_precision(precision, device)
     header = Header(
-        beta=betas,
+        beta=beta,
         num_codes=config.model.codes,
         factors=names,
         config=json.loads(config.to_json()),
@@ -124,7 +134,8 @@ def evaluate(
         parameters=asdict(evaluation)
         | {"precision": resolved, "encoded": len(index)}
         | ({} if part is None else {"part": part})
-        | _normalisation(vae, recalibrate),
+        | _normalisation(vae, recalibrate)
+        | ({} if adaptive is None else {ADAPTIVE: asdict(adaptive)}),
         index=index[kept],
         classes=classes,
         cost=_cost(config, loaded, vae),
@@ -144,9 +155,13 @@ def evaluate(
             device=device,
             precision=resolved,
             recalibration=recalibration,
+            adaptive=adaptive,
             quiet=quiet,
         )
-    return read(out)
+    results = read(out)
+    if adaptive is not None and not quiet:
+        sys.stderr.write(f"mrtc: {certainty(results, adaptive)}\n")
+    return results
 
 
 def require_factors(checkpoint: Path | str) -> None:
@@ -225,8 +240,24 @@ def _cost(config: RunConfig, checkpoint: Checkpoint, vae: VAE) -> dict[str, floa
     return cost if math.isnan(seconds) else cost | {"seconds": seconds}
 
 
-def _grid(betas: Grid, trained: BetaRange) -> Float[np.ndarray, " beta"]:
-    """The grid that was asked for; all its forms have the same checks."""
+def _grid(
+    betas: Grid, trained: BetaRange
+) -> tuple[Float[np.ndarray, " beta"], AdaptiveGrid | None]:
+    """The grid that was asked for, and how to choose among its betas, if not to take all."""
+    if isinstance(betas, str) and betas == AUTO:
+        betas = AdaptiveGrid()
+    if isinstance(betas, AdaptiveGrid):
+        if trained.is_single:
+            return _over(trained, 1), None
+        return betas.candidates(trained), betas
+    return _fixed(betas, trained), None
+
+
+def _fixed(
+    betas: Float[np.ndarray, " beta"] | Sequence[float | int] | float | int | str | None,
+    trained: BetaRange,
+) -> Float[np.ndarray, " beta"]:
+    """A grid all of which is evaluated; all its forms have the same checks."""
     if isinstance(betas, np.ndarray):
         return betas
     if betas is None:

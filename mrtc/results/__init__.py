@@ -1,6 +1,6 @@
 """Results of an evaluation over beta: an HDF5 file that says all about itself."""
 
-from mrtc.results.header import Header
+from mrtc.results.header import ADAPTIVE, Header
 from mrtc.results.reader import Moments, Results, read
 from mrtc.results.runs import RunSet, collect, require_comparable
 from mrtc.results.runs_file import is_runs_file, read_runs, write_runs
@@ -10,6 +10,7 @@ from mrtc.results.scores import ScoreRecord, ScoreSeries
 from mrtc.results.writer import Writer, open_writer, reopen
 
 __all__ = [
+    "ADAPTIVE",
     "VARIABLES",
     "Header",
     "Moments",

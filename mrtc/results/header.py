@@ -4,7 +4,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -77,6 +77,22 @@ def versions() -> dict[str, str]:
 def to_json(value: object) -> str:
     """The one JSON text of ``value``, so that equal values have equal texts."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+ADAPTIVE = "adaptive"
+"""The parameter that says how betas were chosen, where they were no fixed grid."""
+
+
+def as_far_as_chosen(old: Header, new: Header) -> Header:
+    """``new``, over the betas of ``old`` where these were chosen among its candidates.
+
+    A finished adaptive evaluation holds no candidates any more, and is the same nevertheless.
+    """
+    chosen = ADAPTIVE in old.parameters and len(old.beta) < len(new.beta)
+    if not chosen or to_json(old.parameters) != to_json(new.parameters):
+        return new
+    nearest = new.beta[np.abs(np.log(old.beta[:, None] / new.beta)).argmin(1)]
+    return replace(new, beta=old.beta) if np.allclose(nearest, old.beta, rtol=1e-9, atol=0) else new
 
 
 def differences(old: Header, new: Header) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mrtc.errors import ResultsError
+from mrtc.results.header import ADAPTIVE
 from mrtc.results.reader import Results
 from mrtc.trees import differing, flat
 
@@ -59,9 +60,13 @@ def listed(found: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def evaluation_of(results: Results) -> dict[str, Any]:
-    """How it was evaluated, and on what; the precision of the encoder may differ."""
+    """How it was evaluated, and on what; precision and the choice of betas may differ."""
     header = results.header
-    parameters = {name: value for name, value in header.parameters.items() if name != "precision"}
+    parameters = {
+        name: value
+        for name, value in header.parameters.items()
+        if name not in ("precision", ADAPTIVE)
+    }
     return parameters | {
         "data": header.source,
         "codes": header.num_codes,

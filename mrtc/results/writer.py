@@ -10,12 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 from filelock import FileLock, Timeout
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from mrtc import __version__
 from mrtc.errors import ResultsError
 from mrtc.files import claim, reporting, write_atomically
-from mrtc.results.header import Header, differences, to_json
+from mrtc.results.compaction import keep_evaluated
+from mrtc.results.header import Header, as_far_as_chosen, differences, to_json
 from mrtc.results.layout import add_variable, read_header, require_shape, write_header
 from mrtc.results.reader import opened
 from mrtc.results.schema import VARIABLES
@@ -57,7 +58,7 @@ def open_writer(path: Path, header: Header, *, force: bool = False) -> Iterator[
     claim(path, force=True)
     with locked(path):
         if path.exists() and not force:
-            _require_same(path, header)
+            header = _require_same(path, header)
             data = path.read_bytes()
         else:
             data = _empty(header)
@@ -104,6 +105,28 @@ class Writer:
         """Positions in the grid of the betas that are not evaluated yet."""
         with h5py.File(io.BytesIO(self._data), "r") as file:
             return [int(index) for index in np.flatnonzero(file["evaluated"][...] == 0)]
+
+    @property
+    def metrics(self) -> dict[str, Float[np.ndarray, " beta"]]:
+        """What is one number a beta and was stored so far; NaN at pending betas."""
+        with h5py.File(io.BytesIO(self._data), "r") as file:
+            return {
+                name: file[f"metrics/{name}"][...]
+                for name, variable in VARIABLES.items()
+                if variable.dims == ("beta",) and f"metrics/{name}" in file
+            }
+
+    def leave_out_pending(self) -> None:
+        """Drops the betas that are pending, so that the file is that of a finished evaluation.
+
+        Raises:
+            OutputError: If the file cannot be written. It is then as it was, and so is this object.
+        """
+        if self.pending:
+            with self._changing() as file:
+                keep_evaluated(file)
+                header = read_header(file)
+            self.header = header
 
     def write(
         self,
@@ -181,10 +204,16 @@ def _empty(header: Header) -> bytes:
     return buffer.getvalue()
 
 
-def _require_same(path: Path, header: Header) -> None:
-    """Raises ResultsError unless ``path`` holds an earlier part of the same evaluation."""
+def _require_same(path: Path, header: Header) -> Header:
+    """``header`` with the betas of ``path``, which must hold an earlier part of its evaluation.
+
+    Raises:
+        ResultsError: If it does not.
+    """
     with opened(path) as file:
-        found = differences(read_header(file), header)
+        there = read_header(file)
+        header = as_far_as_chosen(there, header)
+        found = differences(there, header)
         version = json.loads(file.attrs["versions"])["mrtc"]
     if version != __version__:
         found.append(f"version of mrtc: {version} in the file, {__version__} now")
@@ -193,3 +222,4 @@ def _require_same(path: Path, header: Header) -> None:
             f"{path} exists and is of another evaluation: {'; '.join(found)}. Choose another "
             "--out, or overwrite it with --force"
         )
+    return header
