@@ -130,7 +130,9 @@ class MultiRateVAE(VAE):
         Raises:
             TypeError: Always.
         """
-        raise TypeError(f"networks of your own stay modules of your own: use fold({beta or 'beta'})")
+        raise TypeError(
+            f"networks of your own stay modules of your own: use fold({beta or 'beta'})"
+        )
 
     def _code(self, beta: float | int) -> Float[Tensor, " one"]:
         device = next((weight.device for weight in self.parameters()), torch.device("cpu"))

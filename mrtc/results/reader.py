@@ -107,17 +107,16 @@ class Results:
         return f"<Results {self.path.name}: {self._summary()}>"
 
     def _repr_html_(self) -> str:
-        columns = self.to_pandas()
+        columns = {str(name): column.to_numpy() for name, column in self.to_pandas().items()}
         variables = VARIABLES | {name: series.variable for name, series in self.scores.items()}
         errors = {
-            name: columns.pop(f"{name}_error").to_numpy()
+            name: columns.pop(f"{name}_error")
             for name in list(columns)
             if f"{name}_error" in columns
         }
-        beta = columns.pop("beta").to_numpy()
         return over_beta(
-            beta,
-            {name: column.to_numpy() for name, column in columns.items()},
+            columns.pop("beta"),
+            columns,
             errors,
             {name: unit_of(variables[name], self.config) for name in columns},
             f"{self.path.name}: {self.header.source}, {self._summary()}",
