@@ -7,7 +7,7 @@ VENV := .venv
 DEMO := .venv-demo
 PIP := bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 # One thread trains the run that docs/results/quick-preset.md lists as seed 0: sums in another order
 # are another draw.
@@ -28,11 +28,14 @@ lint: $(VENV)/ready ## format, lint, types, direction of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+docs: $(VENV)/ready ## build the documentation site into docs/_build/html
+	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 bench: $(VENV)/ready ## measure speed against the plain formulations, on a quiet machine
 	for file in benchmarks/*.py; do echo "== $$file" && $(VENV)/bin/python $$file || exit 1; done
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(DEMO) demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(DEMO) demo docs/_build .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -102,12 +102,12 @@ class FrozenVAE(FrozenModel):
         self.decoder = sequence(about["decoder"])
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log sigma of each code, (batch, codes) both, of ``x``, (batch, *shape)."""
+        """Mean and log sigma of each code, (batch, codes) both, of ``x``, ``(batch, *shape)``."""
         mean, log_sigma = self.encoder(x).chunk(2, dim=1)
         return mean, log_sigma
 
     def decode(self, z: Tensor) -> Tensor:
-        """(batch, codes) to (batch, *shape): logits if the likelihood is Bernoulli, else means."""
+        """(batch, codes) to ``(batch, *shape)``: logits if it is Bernoulli, else means."""
         out: Tensor = self.decoder(z)
         return out
 

@@ -13,8 +13,8 @@ def irs(codes: Array, factors: Array, *, quantile: float = 0.99) -> Score:
     .. math:: \mathrm{IRS}_j = \max_k 1 - \frac{\frac1{|v_k|} \sum_c
         Q_{.99}\big(|z_j - E[z_j | v_k = c]| \,\big|\, v_k = c\big)}{\max |z_j - E[z_j]|}
 
-    The score is the mean of the codes weighted by max |z_j - E z_j|, the largest deviation there
-    is. Codes that never vary have no weight.
+    The score is the mean of the codes weighted by ``max |z_j - E z_j|``, the largest deviation
+    there is. Codes that never vary have no weight.
 
     Args:
         codes: Posterior means.
