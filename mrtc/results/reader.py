@@ -238,6 +238,11 @@ def opened(path: Path, kind: str = FORMAT, version: int = VERSION) -> Iterator[h
             _require_format(path, file, kind, version)
             yield file
     except (OSError, KeyError, RuntimeError, ValueError) as error:
+        if "file locking flag" in str(error):
+            raise ResultsError(
+                f"{path} is open elsewhere in this process, by a reader with HDF5's lock ({error}); "
+                "close it there, for example by `with xarray.open_datatree(...) as tree:`"
+            ) from error
         raise ResultsError(
             f"{path} is damaged ({path.stat().st_size} bytes, {error}); restore it from a copy, or "
             "evaluate again with --force"

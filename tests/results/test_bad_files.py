@@ -38,6 +38,11 @@ def test_truncated(filled: Path, kept: float) -> None:
     refuse(filled, "is damaged", f"{int(kept * len(data))} bytes", "restore it", "--force")
 
 
+def test_open_elsewhere_is_not_damaged(filled: Path) -> None:
+    with h5py.File(filled, "r", locking=True):
+        refuse(filled, "is open elsewhere in this process", "close it there")
+
+
 @pytest.mark.parametrize("entry", ["beta", "code", "evaluated"])
 def test_incomplete(filled: Path, entry: str) -> None:
     with h5py.File(filled, "r+") as file:
