@@ -240,7 +240,7 @@ def opened(path: Path, kind: str = FORMAT, version: int = VERSION) -> Iterator[h
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         if "file locking flag" in str(error):
             raise ResultsError(
-                f"{path} is open elsewhere in this process, by a reader with HDF5's lock ({error}); "
+                f"{path} is open elsewhere in this process, with HDF5's own lock ({error}); "
                 "close it there, for example by `with xarray.open_datatree(...) as tree:`"
             ) from error
         raise ResultsError(
