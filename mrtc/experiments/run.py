@@ -154,6 +154,11 @@ def read_config(checkpoint: Checkpoint, path: Path) -> RunConfig:
     try:
         return RunConfig.from_json(checkpoint.config)
     except ValueError as error:
+        if '"kind": "any_model"' in checkpoint.config:
+            raise CheckpointError(
+                f"{path} is of networks that mrtc did not make, but mrtc.multirate; read it with "
+                "mrtc.any_model.load(path, encoder, decoder)"
+            ) from error
         raise CheckpointError(
             f"the configuration in {path} cannot be read: {_brief(error)}; use the version of "
             "mrtc that wrote it"

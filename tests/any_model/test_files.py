@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mrtc.any_model import load, multirate, save
 from mrtc.errors import CheckpointError, OutputError
+from mrtc.experiments import load_vae
 from mrtc.randomness import torch_stream
 from mrtc.training import Checkpoint, TrainingState
 
@@ -97,3 +98,8 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
         save(multirate(encoder(), decoder(), latent=3), tmp_path / "file" / "own.pt")
+
+
+def test_the_commands_say_how_to_read_it(saved: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"read it with mrtc\.any_model\.load\(path, enc"):
+        load_vae(saved)
