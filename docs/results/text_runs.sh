@@ -12,6 +12,12 @@ export OMP_NUM_THREADS=1
 train="mrtc train yahoo --data $data --train-file yahoo.valid.txt.gz --resume"
 
 mrtc figure fig5-yahoo --data "$data" --steps 1600 --seeds 1 --out "$out/fig5"
+for run in multirate 0.01 0.1 1; do
+    test $run = multirate && beta= betas=0.01,0.1,1,10 || beta="--beta $run" betas=$run
+    $train --seed 1 --steps 1600 $beta --out "$out/$run-seed1.pt"
+    mrtc eval "$out/$run-seed1.pt" --betas $betas --data "$data" --metrics rates \
+        --out "$out/$run-seed1.h5"
+done
 $train --steps 6400 --out "$out/long.pt"
 mrtc eval "$out/long.pt" --betas 0.01:10:10 --data "$data" --metrics rates --out "$out/long.h5"
 mrtc eval "$out/long.pt" --betas 0.01,0.1,1,10 --data "$data" --metrics rates \
