@@ -16,6 +16,7 @@ from mrtc.distributions import (
 )
 from mrtc.errors import BetaError
 from mrtc.frozen import FrozenTextVAE, FrozenVAE, fold
+from mrtc.hierarchy import LatentGroup
 from mrtc.layers import NoiseScale
 from mrtc.rates import BetaRange
 from mrtc.token_sequences import TokenSequences
@@ -28,8 +29,16 @@ class Encoder(Protocol):
     def stem(self, x: Tensor) -> Tensor:
         """What does not depend on beta: computed once for many betas."""
 
-    def from_stem(self, stem: Tensor, rate_code: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log sigma of each code, given the rate code."""
+    def from_stem(self, stem: Tensor, rate_code: Tensor) -> tuple[Tensor, ...]:
+        """Mean and log sigma of each code, given the rate code; of a hierarchy, features."""
+
+
+class Inference(NamedTuple):
+    """One draw from each posterior, with what it was drawn from and what it is decoded to."""
+
+    posterior: DiagonalGaussian
+    z: Float[Tensor, "batch code"]
+    likelihood: Likelihood | TokenSequences
 
 
 class Pass(NamedTuple):
@@ -78,6 +87,8 @@ class VAE(nn.Module):
         self.betas = betas
         self.likelihood = likelihood
         self.noise = noise
+        self.groups: tuple[LatentGroup, ...] = ()
+        """Of a hierarchy; none where all codes are drawn at once."""
 
     def encode(
         self, x: Shaped[Tensor, "batch *event"], beta: Float[Tensor, " group"] | float
@@ -105,13 +116,24 @@ class VAE(nn.Module):
     ) -> Likelihood | TokenSequences:
         """The likelihood of each code vector; ``beta`` as in :meth:`encode`."""
         rate_code = self._rate_code(beta, z.device)
-        out = self.decoder(z, rate_code)
-        if isinstance(out, TokenSequences):
-            return out
-        if self.noise is not None:
-            log_sigma = self.noise(rate_code).repeat_interleave(len(z) // len(rate_code))
-            return Gaussian(out, log_sigma)
-        return Bernoulli(out) if self.likelihood == "bernoulli" else SquaredError(out)
+        return self._likelihood(self.decoder(z, rate_code), rate_code)
+
+    def infer(
+        self,
+        stem: Shaped[Tensor, "batch *stem"],
+        beta: Float[Tensor, " group"] | float,
+        noise: Float[Tensor, "batch code"],
+    ) -> Inference:
+        """One draw from each posterior, decoded.
+
+        Args:
+            stem: Of the examples, ``encoder.stem(x)``, which serves every beta.
+            beta: As in :meth:`encode`.
+            noise: Standard normal, from which the draws are made.
+        """
+        posterior = self.posterior(stem, beta)
+        z = posterior.draw(noise)
+        return Inference(posterior, z, self.decode(z, beta))
 
     def sample(
         self, count: int, beta: float, generator: torch.Generator
@@ -191,13 +213,22 @@ class VAE(nn.Module):
             noise: Standard normal, from which the draws are made, and in training what a decoder
                 of documents drops.
         """
-        posterior = self.encode(x, beta)
-        z = posterior.draw(noise)
-        likelihood = self.decode(z, beta)
+        posterior, z, likelihood = self.infer(self.encoder.stem(x), beta, noise)
         if self.training and isinstance(likelihood, TokenSequences):
             likelihood = likelihood.with_dropout(noise)
         log_prob = likelihood.log_prob(x).to(z.dtype)
         return Pass(posterior.mean, posterior.log_sigma, z, -log_prob)
+
+    def _likelihood(
+        self, out: Tensor | TokenSequences, rate_code: Float[Tensor, " group"]
+    ) -> Likelihood | TokenSequences:
+        """Of what the decoder put out."""
+        if isinstance(out, TokenSequences):
+            return out
+        if self.noise is not None:
+            log_sigma = self.noise(rate_code).repeat_interleave(len(out) // len(rate_code))
+            return Gaussian(out, log_sigma)
+        return Bernoulli(out) if self.likelihood == "bernoulli" else SquaredError(out)
 
     def _rate_code(self, beta: Tensor | float, device: torch.device) -> Tensor:
         if isinstance(beta, Tensor):

@@ -18,6 +18,7 @@ from mrtc.architectures.linear_optimum import (
 )
 from mrtc.architectures.lstm import LSTMConfig, LSTMDecoder, LSTMEncoder
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
+from mrtc.architectures.nvae import NVAEConfig, NVAEDecoder, NVAEEncoder
 from mrtc.architectures.resnet import ResNetConfig, ResNetDecoder, ResNetEncoder
 
 __all__ = [
@@ -37,6 +38,9 @@ __all__ = [
     "MLPDecoder",
     "MLPEncoder",
     "ModelConfig",
+    "NVAEConfig",
+    "NVAEDecoder",
+    "NVAEEncoder",
     "RateDistortion",
     "ResNetConfig",
     "ResNetDecoder",

@@ -9,6 +9,7 @@ from mrtc.architectures.conv import ConvConfig, ConvDecoder, ConvEncoder
 from mrtc.architectures.linear import LinearConfig, LinearDecoder, LinearEncoder
 from mrtc.architectures.lstm import LSTMConfig, LSTMDecoder, LSTMEncoder
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
+from mrtc.architectures.nvae import NVAEConfig, NVAEDecoder, NVAEEncoder
 from mrtc.architectures.resnet import ResNetConfig, ResNetDecoder, ResNetEncoder
 from mrtc.errors import MrtcError
 
@@ -23,7 +24,8 @@ ModelConfig = Annotated[
     | Annotated[LinearConfig, Tag("linear")]
     | Annotated[ConvConfig, Tag("conv")]
     | Annotated[ResNetConfig, Tag("resnet")]
-    | Annotated[LSTMConfig, Tag("lstm")],
+    | Annotated[LSTMConfig, Tag("lstm")]
+    | Annotated[NVAEConfig, Tag("nvae")],
     Discriminator(_kind),
 ]
 """Of any architecture; each has ``codes``, ``is_plain`` and ``plain()``, the baseline's."""
@@ -31,7 +33,9 @@ ModelConfig = Annotated[
 
 def build_networks(
     shape: tuple[int, ...], config: ModelConfig
-) -> tuple[MLPEncoder | LinearEncoder | ConvEncoder | ResNetEncoder | LSTMEncoder, nn.Module]:
+) -> tuple[
+    MLPEncoder | LinearEncoder | ConvEncoder | ResNetEncoder | LSTMEncoder | NVAEEncoder, nn.Module
+]:
     """Encoder and decoder, with weights from torch's default generator.
 
     Args:
@@ -54,4 +58,6 @@ def build_networks(
         return ConvEncoder(shape, config), ConvDecoder(shape, config)
     if isinstance(config, ResNetConfig):
         return ResNetEncoder(shape, config), ResNetDecoder(shape, config)
+    if isinstance(config, NVAEConfig):
+        return NVAEEncoder(shape, config), NVAEDecoder(shape, config)
     return MLPEncoder(shape, config), MLPDecoder(shape, config)

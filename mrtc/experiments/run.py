@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from mrtc.architectures import build_networks
+from mrtc.architectures import NVAEDecoder, NVAEEncoder, build_networks
 from mrtc.datasets.documents import Documents
 from mrtc.datasets.vocabulary import Vocabulary
 from mrtc.devices import Precision, is_first_process, resolve_device, resolve_precision
@@ -16,6 +16,7 @@ from mrtc.errors import CheckpointError, MrtcError
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, Data, load_for
 from mrtc.files import claim
+from mrtc.hierarchical_vae import HierarchicalVAE
 from mrtc.layers import NoiseScale
 from mrtc.randomness import torch_stream
 from mrtc.training import Checkpoint, TrainingState, train
@@ -113,6 +114,8 @@ def build_vae(config: RunConfig) -> VAE:
         is_learned = config.sigma == "learned"
         sigma = 1.0 if config.sigma == "learned" else config.sigma
         noise = NoiseScale(sigma, is_learned=is_learned, is_gated=not config.is_baseline)
+    if isinstance(encoder, NVAEEncoder) and isinstance(decoder, NVAEDecoder):
+        return HierarchicalVAE(encoder, decoder, config.betas, config.likelihood)
     return VAE(encoder, decoder, config.model.codes, config.betas, config.likelihood, noise)
 
 

@@ -85,7 +85,8 @@ def convolve(
 
 def _is_plain(layer: Convolution) -> bool:
     return (
-        layer.groups == 1
+        type(layer) in (nn.Conv2d, nn.ConvTranspose2d)  # others may make their weights anew
+        and layer.groups == 1
         and set(layer.dilation) == {1}
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)

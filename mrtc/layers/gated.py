@@ -1,5 +1,7 @@
 """A layer whose output channels are scaled by gates, or are not: then it is the plain layer."""
 
+from typing import NamedTuple
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -73,3 +75,14 @@ class Gated(nn.Module):
         gate = gate.reshape(groups, *[1] * (grouped.ndim - 2), features)
         gated = (grouped * gate).reshape(pre_activation.shape)
         return gated
+
+
+class Gating(NamedTuple):
+    """The gates that all layers of a network get, or none."""
+
+    kind: GateKind | None
+    init: GateInit = "open"
+
+    def of(self, layer: nn.Module) -> Gated:
+        """``layer`` with its gate."""
+        return Gated(layer, self.kind, self.init)
