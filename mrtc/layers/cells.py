@@ -159,9 +159,11 @@ class DecoderCell(nn.Module):
     def forward(self, x: Image, rate_code: RateCode) -> Hidden:
         """The cell's output; ``rate_code`` as in :meth:`Gated.forward`."""
         hidden = F.silu(self.norms[1](self.expand(self.norms[0](x), rate_code)))
+        # Channels do not mix here, so the gate may come first, where there are fewer pixels.
+        hidden = self.see.scale(hidden, rate_code)
         if self.up:
             hidden = F.interpolate(hidden, scale_factor=2.0, mode="nearest")
-        hidden = F.silu(self.norms[2](self.see(hidden, rate_code)))
+        hidden = F.silu(self.norms[2](self.see.layer(hidden)))
         hidden = self.norms[3](self.reduce(hidden, rate_code))
         skip = x if self.skip is None else self.skip(x, rate_code)
         return torch.add(skip, self.squeeze_excite(hidden), alpha=ADDED_SHARE)
