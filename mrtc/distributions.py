@@ -114,8 +114,9 @@ class Gaussian:
         return -0.5 * squared_error * (-2 * self.log_sigma).exp() - constant
 
 
-LikelihoodName = Literal["bernoulli", "squared_error", "gaussian", "tokens"]
+LikelihoodName = Literal["bernoulli", "squared_error", "gaussian", "logistic_mixture", "tokens"]
 """Each takes what a decoder puts out: logits, or means; ``gaussian`` has a sigma beside them.
+``logistic_mixture`` takes what :class:`mrtc.logistic_mixture.DiscretisedLogisticMixture` does.
 ``tokens`` is that of documents, see :class:`mrtc.token_sequences.TokenSequences`."""
 
 

@@ -39,6 +39,8 @@ class HierarchicalVAE(VAE):
         codes = sum(group.codes for group in decoder.groups)
         super().__init__(encoder, decoder, codes, betas, likelihood)
         self.groups = decoder.groups
+        # Cells are of many small convolutions, which are faster with channels last everywhere.
+        self.to(memory_format=torch.channels_last)
 
     def posterior(
         self, stem: Shaped[Tensor, "batch *stem"], beta: Float[Tensor, " group"] | float

@@ -38,8 +38,8 @@ def slices(groups: Sequence[LatentGroup]) -> list[slice]:
 
 def split(
     codes: Shaped[Tensor, "*batch code"], groups: Sequence[LatentGroup]
-) -> list[Shaped[Tensor, "*batch channel side side"]]:
-    """The codes of each group, as maps."""
+) -> list[Shaped[Tensor, "..."]]:
+    """The codes of each group, as maps (batch, channels, side, side)."""
     return [
         codes[..., where].unflatten(-1, group.shape)
         for group, where in zip(groups, slices(groups), strict=True)

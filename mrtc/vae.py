@@ -14,10 +14,11 @@ from mrtc.distributions import (
     LikelihoodName,
     SquaredError,
 )
-from mrtc.errors import BetaError
+from mrtc.errors import BetaError, MrtcError
 from mrtc.frozen import FrozenTextVAE, FrozenVAE, fold
 from mrtc.hierarchy import LatentGroup
 from mrtc.layers import NoiseScale
+from mrtc.logistic_mixture import DiscretisedLogisticMixture
 from mrtc.rates import BetaRange
 from mrtc.token_sequences import TokenSequences
 
@@ -59,7 +60,8 @@ class VAE(nn.Module):
     Args:
         encoder: Module with ``stem`` and ``from_stem``, see :class:`Encoder`.
         decoder: Module from codes and rate code to what the likelihood takes: logits, or means; or,
-            for ``tokens``, to the likelihood itself.
+            for ``tokens``, to the likelihood itself. For ``logistic_mixture`` its attribute
+            ``image_channels`` says for how many channels its parameters are.
         codes: Latent dimensions.
         betas: The range it is trained for.
         likelihood: Of an example given its code.
@@ -136,15 +138,38 @@ class VAE(nn.Module):
         return Inference(posterior, z, self.decode(z, beta))
 
     def sample(
-        self, count: int, beta: float, generator: torch.Generator
+        self, count: int, beta: float, generator: torch.Generator, temperature: float = 1.0
     ) -> Float[Tensor, "count *event"]:
-        """Means of the likelihood at ``count`` draws from the prior.
+        """Means of the likelihood at ``count`` draws of :meth:`draw_prior`.
 
         Raises:
+            MrtcError: As there.
             TypeError: As :meth:`mean`.
         """
-        z = torch.randn(count, self.codes, generator=generator, device=generator.device)
-        return self.mean(z, beta)
+        return self.mean(self.draw_prior(count, generator, temperature), beta)
+
+    def draw_prior(
+        self, count: int, generator: torch.Generator, temperature: float = 1.0
+    ) -> Float[Tensor, "count code"]:
+        r"""Codes from the prior, :math:`N(0, t^2 I)`.
+
+        Args:
+            count: Draws.
+            generator: On the device where the model is.
+            temperature: Standard deviation t of the codes: 1 is the model's own prior, and less
+                keeps to its more probable part. Those of a hierarchy are whitened, so t scales
+                the noise of each group's prior, which is how samples of one are usually shown.
+
+        Raises:
+            MrtcError: If the temperature is not positive and finite.
+        """
+        if not 0 < temperature < float("inf"):
+            raise MrtcError(
+                f"a temperature of {temperature} cannot be used; give a positive number: 1 for the "
+                "model's own prior, less for its more probable part"
+            )
+        noise = torch.randn(count, self.codes, generator=generator, device=generator.device)
+        return temperature * noise
 
     def mean(
         self, z: Float[Tensor, "batch code"], beta: Float[Tensor, " group"] | float
@@ -228,6 +253,9 @@ class VAE(nn.Module):
         if self.noise is not None:
             log_sigma = self.noise(rate_code).repeat_interleave(len(out) // len(rate_code))
             return Gaussian(out, log_sigma)
+        if self.likelihood == "logistic_mixture":
+            channels: int = self.decoder.image_channels  # type: ignore[assignment]
+            return DiscretisedLogisticMixture(out, channels)
         return Bernoulli(out) if self.likelihood == "bernoulli" else SquaredError(out)
 
     def _rate_code(self, beta: Tensor | float, device: torch.device) -> Tensor:

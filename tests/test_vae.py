@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
 from mrtc.errors import BetaError
+from mrtc.logistic_mixture import DiscretisedLogisticMixture
 from mrtc.rates import BetaRange
+from mrtc.vae import VAE
 from tests.toys import Crosses, small_vae
 
 
@@ -59,3 +62,22 @@ def test_a_pass_holds_the_distortion_at_its_draw() -> None:
     p = vae.decode(out.z, beta).mean
     expected = -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1)
     torch.testing.assert_close(out.distortion, expected, rtol=1e-4, atol=1e-4)
+
+
+class PixelMixture(nn.Module):
+    """Puts out what codes say, alike for all pixels, for images of one channel."""
+
+    image_channels = 1
+
+    def forward(self, z: torch.Tensor, rate_code: torch.Tensor) -> torch.Tensor:
+        return z[:, :, None, None].expand(-1, -1, 8, 8) + 0 * rate_code[:, None, None, None]
+
+
+def test_a_logistic_mixture_is_for_the_channels_of_its_decoder() -> None:
+    """30 parameters are of ten components for one channel, or three for three."""
+    vae = VAE(small_vae().encoder, PixelMixture(), 30, BetaRange(0.1, 10.0), "logistic_mixture")
+    z = torch.randn(2, 30, generator=torch.manual_seed(0))
+    likelihood = vae.decode(z, 1.0)
+    assert likelihood.mean.shape == (2, 1, 8, 8)
+    expected = DiscretisedLogisticMixture(z[:, :, None, None].expand(-1, -1, 8, 8), channels=1)
+    assert torch.equal(likelihood.log_prob(images(2)), expected.log_prob(images(2)))

@@ -15,15 +15,20 @@ from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 from mrtc.errors import MrtcError
 from mrtc.hierarchy import LatentGroup, split, total_codes
 from mrtc.layers import GateInit, GateKind, Gating
+from mrtc.layers.autoregressive import AutoregressiveCell
 from mrtc.layers.cells import DecoderCell, EncoderCell
 from mrtc.layers.convolution import apply_layer
 from mrtc.layers.normalised import NormalisedConv2d
+from mrtc.logistic_mixture import parameters_of
 
 MOST = 5.0
 """Moments are bent into (-5, 5), and so stay where exponentials and their gradients are finite."""
 
 Image = Float[Tensor, "batch channel height width"]
-Map = Float[Tensor, "batch channel side side"]
+Hidden = Float[Tensor, "batch feature padded_height padded_width"]
+Map = Float[Tensor, "batch feature side side"]
+Latent = Float[Tensor, "batch latent side side"]
+Maps = tuple[Float[Tensor, "..."], ...]
 Codes = Float[Tensor, "batch code"]
 RateCode = Float[Tensor, " group"]
 
@@ -57,6 +62,10 @@ class NVAEConfig:
     """Of the decoder's cells between groups, see :class:`mrtc.layers.cells.DecoderCell`."""
     output_expansion: PositiveInt = 3
     """Of those behind the finest scale."""
+    flows: NonNegativeInt = 0
+    """Autoregressive cells that move the draws of each group's posterior, see
+    :class:`mrtc.layers.autoregressive.AutoregressiveCell`; none leaves codes of a group independent
+    of each other."""
     gate: GateKind | None = "sigmoid"
     """Of every convolution; ``None`` for a baseline."""
     gate_init: GateInit = "open"
@@ -130,8 +139,8 @@ class NVAEConfig:
 class Moments(NamedTuple):
     """Mean and log sigma of the codes of a group."""
 
-    mean: Map
-    log_sigma: Map
+    mean: Latent
+    log_sigma: Latent
 
 
 class Inference(NamedTuple):
@@ -195,13 +204,13 @@ class NVAEEncoder(nn.Module):
                 self.downs.append(EncoderCell(channels, gating, down=True))
         self.top = gating.of(NormalisedConv2d(channels, channels))
 
-    def stem(self, x: Image) -> Image:
+    def stem(self, x: Image) -> Hidden:
         """The first layer's pre-activation, which does not depend on beta."""
         padded = F.pad(2 * x.to(self.first.layer.weight.dtype) - 1, [self.padding] * 4, value=-1.0)
         stem: Tensor = apply_layer(self.first.layer, padded)
         return stem
 
-    def from_stem(self, stem: Image, rate_code: RateCode) -> tuple[Map, ...]:
+    def from_stem(self, stem: Hidden, rate_code: RateCode) -> Maps:
         """The features that each group sees, in the order of groups: the top one first."""
         hidden = self.first.scale(stem, rate_code)
         for cell in self.before:
@@ -217,7 +226,7 @@ class NVAEEncoder(nn.Module):
         features[-1] = F.elu(self.top(F.elu(hidden), rate_code))
         return tuple(reversed(features))
 
-    def forward(self, x: Image, rate_code: RateCode) -> tuple[Map, ...]:
+    def forward(self, x: Image, rate_code: RateCode) -> Maps:
         """As :meth:`from_stem`, from images."""
         return self.from_stem(self.stem(x), rate_code)
 
@@ -243,7 +252,8 @@ class NVAEDecoder(nn.Module):
     def __init__(self, image_shape: tuple[int, ...], config: NVAEConfig) -> None:
         super().__init__()
         image_channels, gating = require_shape(image_shape, config), config.gating
-        self.padding, self.groups = config.padding, config.latent_groups
+        self.image_channels, self.padding = image_channels, config.padding
+        self.groups = config.latent_groups
         coarsest = config.channels_at(config.scales - 1)
         self.start = nn.Parameter(torch.randn(coarsest, *self.groups[0].shape[1:]))
         self.stages = nn.ModuleList()
@@ -266,8 +276,6 @@ class NVAEDecoder(nn.Module):
             )
         outputs = image_channels
         if config.output == "logistic_mixture":
-            from mrtc.logistic_mixture import parameters_of
-
             outputs = parameters_of(image_channels, config.likelihood_components)
         self.output = gating.of(NormalisedConv2d(config.channels, outputs, 3))
 
@@ -276,7 +284,7 @@ class NVAEDecoder(nn.Module):
         codes = split(z, self.groups)
         return self._descend(len(z), rate_code, lambda group, _state, _prior: codes[group])
 
-    def infer(self, features: tuple[Map, ...], noise: Codes, rate_code: RateCode) -> Inference:
+    def infer(self, features: Maps, noise: Codes, rate_code: RateCode) -> Inference:
         """Draws from the posteriors, group after group, and decodes the draws.
 
         Args:
@@ -285,13 +293,12 @@ class NVAEDecoder(nn.Module):
             rate_code: As in :meth:`mrtc.layers.Gated.forward`.
         """
         noises = split(noise, self.groups)
-        found: list[tuple[Map, Map, Map]] = []
+        found: list[tuple[Latent, Latent, Latent]] = []
 
-        def draw(group: int, state: Map | None, prior: Moments | None) -> Map:
+        def draw(group: int, state: Map | None, prior: Moments | None) -> Latent:
             stage: GroupStage = self.stages[group]  # type: ignore[assignment]
-            mean, log_sigma = stage.posterior(features[group], state, prior, rate_code)
-            z = mean + noises[group] * log_sigma.exp()
-            found.append((mean, log_sigma, z))
+            moments, z = stage.draw(features[group], noises[group], state, prior, rate_code)
+            found.append((*moments, z))
             return z
 
         output = self._descend(len(noise), rate_code, draw)
@@ -304,7 +311,7 @@ class NVAEDecoder(nn.Module):
         self,
         batch: int,
         rate_code: RateCode,
-        codes: Callable[[int, Map | None, Moments | None], Map],
+        codes: Callable[[int, Map | None, Moments | None], Latent],
     ) -> Image:
         """The way down; ``codes`` gives the whitened codes of each group when it is reached."""
         state: Map | None = None
@@ -350,6 +357,10 @@ class GroupStage(nn.Module):
             self.to_prior = gating.of(NormalisedConv2d(channels, 2 * latent))
             self.of_state = gating.of(NormalisedConv2d(channels, channels))
         self.to_posterior = gating.of(NormalisedConv2d(channels, 2 * latent, 3))
+        self.flows = nn.ModuleList(
+            AutoregressiveCell(latent, channels, gating, expansion=config.expansion)
+            for _ in range(config.flows)
+        )
         self.of_codes = gating.of(NormalisedConv2d(channels + latent, channels))
 
     def before(self, state: Map | None, rate_code: RateCode) -> tuple[Map | None, Moments | None]:
@@ -360,31 +371,52 @@ class GroupStage(nn.Module):
             state = cell(state, rate_code)
         return state, _moments(self.to_prior, F.elu(state), rate_code)
 
-    def posterior(
+    def draw(
         self,
         features: Map,
+        noise: Latent,
         state: Map | None,
         prior: Moments | None,
         rate_code: RateCode,
-    ) -> Moments:
-        """Of the whitened codes, from the encoder's features and the state of the decoder."""
+    ) -> tuple[Moments, Latent]:
+        r"""Whitened codes that ``noise`` makes, and the moments that each has given those before.
+
+        A flow moves a code by what it knows of the codes before it, :math:`u'_k = u_k e^{s_k} +
+        t_k`. Given those, the moved code is Gaussian as it was before, with mean :math:`\mu_k
+        e^{s_k} + t_k` and sigma :math:`\sigma_k e^{s_k}`. So with flows, too, the posterior is a
+        product of Gaussians along the way of a draw, whose densities are exact and whose rates are
+        unbiased. It takes that all cells have one order of codes.
+
+        Args:
+            features: Of the encoder, for this group.
+            noise: Standard normal; zeros make means.
+            state: Of the decoder.
+            prior: Of the codes before they are whitened.
+            rate_code: As in :meth:`mrtc.layers.Gated.forward`.
+        """
         if state is not None and self.of_state is not None:
             features = features + self.of_state(state, rate_code)
-        residual = _moments(self.to_posterior, features, rate_code)
-        if prior is None:
-            return residual
-        return Moments(residual.mean * (-prior.log_sigma).exp(), residual.log_sigma)
+        mean, log_sigma = _moments(self.to_posterior, features, rate_code)
+        if prior is not None:
+            mean = mean * (-prior.log_sigma).exp()
+        z = mean + noise * log_sigma.exp()
+        for flow in self.flows:
+            shift, log_scale = flow(z, features, rate_code)
+            z, mean = (shift + log_scale.exp() * moved for moved in (z, mean))
+            log_sigma = log_sigma + log_scale
+        return Moments(mean, log_sigma), z
 
-    def merge(self, state: Map, z: Map, rate_code: RateCode) -> Map:
+    def merge(self, state: Map, z: Latent, rate_code: RateCode) -> Map:
         """The state with the group's codes in it."""
         merged: Tensor = self.of_codes(torch.cat([state, z.to(state.dtype)], 1), rate_code)
         return merged
 
 
 def _moments(layer: nn.Module, hidden: Map, rate_code: RateCode) -> Moments:
-    """In float32 under autocast too, and bent into their bounds."""
+    """In float32 or better, under autocast too, and bent into their bounds."""
+    exact = hidden.float() if hidden.itemsize < 4 else hidden
     with torch.autocast(hidden.device.type, enabled=False):
-        moments = MOST * torch.tanh(layer(hidden.float(), rate_code) / MOST)
+        moments = MOST * torch.tanh(layer(exact, rate_code) / MOST)
     mean, log_sigma = moments.chunk(2, dim=1)
     return Moments(mean, log_sigma)
 

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mrtc.cli import options
+from mrtc.cli.inputs import require_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mrtc.experiments.doctor import Diagnosis
-
-EXAMPLES = 1000
-"""With ``--data``, unless told otherwise."""
 
 
 def doctor(
@@ -23,8 +21,8 @@ def doctor(
         int | None,
         typer.Option(
             min=2,
-            help=f"Look at so many training examples too ({EXAMPLES} with --data); without both, "
-            "at the gates alone.",
+            help="Look at so many training examples too; 1,000 with --data, or all where there are "
+            "fewer. Without both, at the gates alone.",
         ),
     ] = None,
     seed: options.Seed = 0,
@@ -38,10 +36,10 @@ def doctor(
 
     Example: `mrtc doctor ckpt.pt --examples 1000`
     """
+    require_checkpoint(checkpoint)
+
     from mrtc.experiments.doctor import diagnose
 
-    if examples is None and data is not None:
-        examples = EXAMPLES
     found = diagnose(
         checkpoint, data=data, examples=examples, seed=seed, device=device, quiet=quiet
     )

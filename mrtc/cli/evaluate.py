@@ -38,6 +38,7 @@ def evaluate(
     workers: options.Workers = 1,
     recalibrate: options.Recalibrate = 0,
     extrapolate: options.Extrapolate = False,
+    group: options.Group = None,
     feature_network: Annotated[
         Literal["inception", "efficientnet-lite0"] | None,
         typer.Option(
@@ -126,6 +127,7 @@ def evaluate(
         seed=seed,
         recalibrate=recalibrate,
         extrapolate=extrapolate,
+        group=group,
         device=device,
         precision=precision,
         force=force,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mrtc.cli import options
+from mrtc.cli.inputs import require_checkpoint
+from mrtc.errors import MrtcError
 
 if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is not
     from mrtc.evaluation.search import Found, Place
@@ -72,13 +74,7 @@ def find_beta(
 
     Example: `mrtc find-beta ckpt.pt --target-rate 20`
     """
-    from mrtc.evaluation.feature_networks import load_feature_network
-    from mrtc.evaluation.realism import RealismConfig
-    from mrtc.experiments.find_beta import find_beta as search
-    from mrtc.metrics.catalogue import DISTANCES
-    from mrtc.rates import BetaRange
-
-    goal = _goal(
+    asked = _asked(
         {
             "--target-rate": ("rate", target_rate),
             "--target-distortion": ("distortion", target_distortion),
@@ -88,6 +84,15 @@ def find_beta(
             "--best": (best, None),
         }
     )
+    require_checkpoint(checkpoint)
+
+    from mrtc.evaluation.feature_networks import load_feature_network
+    from mrtc.evaluation.realism import RealismConfig
+    from mrtc.experiments.find_beta import find_beta as search
+    from mrtc.metrics.catalogue import DISTANCES
+    from mrtc.rates import BetaRange
+
+    goal = _goal(*asked)
     is_distance = goal.quantity in DISTANCES
     found = search(
         checkpoint,
@@ -114,21 +119,32 @@ def find_beta(
     typer.echo(f"{len(found.evaluations)} betas were measured; next: {following}")
 
 
-def _goal(given: dict[str, tuple[str | None, float | None]]) -> Goal:
-    """The one goal that was asked for."""
-    from mrtc.errors import MrtcError
-    from mrtc.experiments.find_beta import Goal
+Given = tuple[str | None, float | int | None]
+"""A quantity, and its target if it has one."""
 
+
+def _asked(given: dict[str, Given]) -> tuple[str, Given]:
+    """The one goal that was asked for, with its option."""
     asked = {
         option: goal
         for option, goal in given.items()
         if (goal[0] if option == "--best" else goal[1]) is not None
     }
     if len(asked) != 1:
-        seen = " and ".join(asked) or "none was given"
-        raise MrtcError(f"one goal is needed, and {seen}; give one of {', '.join(given)}")
-    ((option, (quantity, target)),) = asked.items()
-    value = None if target is None else float(target)  # a count comes as an int
+        seen = " and ".join(asked) or "none"
+        verb = "were" if len(asked) > 1 else "was"
+        raise MrtcError(
+            f"one goal is needed, and {seen} {verb} given; give one of {', '.join(given)}"
+        )
+    ((option, goal),) = asked.items()
+    return option, goal
+
+
+def _goal(option: str, given: Given) -> Goal:
+    from mrtc.experiments.find_beta import Goal
+
+    quantity, target = given
+    value = None if target is None else float(target)
     return Goal(str(quantity), value, is_bound=option == "--max-distortion")
 
 

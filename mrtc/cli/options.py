@@ -42,6 +42,14 @@ Betas = Annotated[
     ),
 ]
 Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint that `mrtc train` wrote (.pt).")]
+Group = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Of a hierarchy: the latent group whose codes are stored and scored, counted from the "
+        "top one (0), which is taken if left out.",
+    ),
+]
 Metrics = Annotated[
     str,
     typer.Option(

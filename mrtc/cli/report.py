@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from mrtc.cli import options
+from mrtc.cli.inputs import require_checkpoint, require_results
+from mrtc.errors import MrtcError
 
 
 def report(
@@ -38,6 +40,15 @@ def report(
 
     Example: `mrtc report results.h5 baselines.h5 --checkpoint ckpt.pt`
     """
+    require_results(results)
+    for path in checkpoint or ():
+        require_checkpoint(path)
+    if pictures is not None and not checkpoint:
+        raise MrtcError(
+            f"--pictures {pictures} was given without --checkpoint, so there is no model to make "
+            "pictures of; give it, or leave --pictures out to show what the files have"
+        )
+
     from mrtc.experiments.report import write_report
     from mrtc.experiments.stored_pictures import MOST_BETAS
 

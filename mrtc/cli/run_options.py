@@ -17,7 +17,7 @@ Objective = Annotated[
     typer.Option(help="beta-VAE, or beta-TCVAE, which is the usual one for dsprites only."),
 ]
 Arch = Annotated[
-    Literal["mlp", "linear", "conv", "resnet", "lstm"] | None,
+    Literal["mlp", "linear", "conv", "resnet", "lstm", "nvae"] | None,
     typer.Option(help="Architecture; the first that `mrtc presets` lists if left out."),
 ]
 Design = Annotated[
@@ -25,7 +25,7 @@ Design = Annotated[
     typer.Option(help="Whose layers, with --arch conv."),
 ]
 Likelihood = Annotated[
-    Literal["bernoulli", "squared_error", "gaussian"] | None,
+    Literal["bernoulli", "squared_error", "gaussian", "logistic_mixture"] | None,
     typer.Option(help="Of pixels; it owns the units of the distortion."),
 ]
 Sigma = Annotated[

@@ -15,7 +15,13 @@ def sample(
     ] = None,
     out: picture_options.Out = None,
     seed: options.Seed = 0,
-    temperature: picture_options.Temperature = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviation of the codes (1; a hierarchy is usually shown at 0.6 to 1). "
+            "Of documents: draw words at this temperature; left out, each is the likeliest one."
+        ),
+    ] = None,
     longest: picture_options.Longest = None,
     extrapolate: options.Extrapolate = False,
 ) -> None:
@@ -40,13 +46,14 @@ def sample(
         )
         picture_options.show_table(table, out)
         return
-    picture_options.refuse_for_images(temperature=temperature, longest=longest)
+    picture_options.refuse_for_images(longest=longest)
     out = out or checkpoints[0].with_name(f"{checkpoints[0].stem}-samples.png")
     drawing = pictures.sample(
         checkpoints,
         betas=chosen_betas(checkpoints, betas, FRAMES if is_animation(out) else ROWS["images"]),
         count=count or COLUMNS["images"],
         seed=seed,
+        temperature=1.0 if temperature is None else temperature,
         extrapolate=extrapolate,
     )
     save_drawing(drawing, out)

@@ -12,6 +12,18 @@ def traverse(
     betas: options.Betas = None,
     out: picture_options.Out = None,
     example: Annotated[int | None, typer.Option(help="Index of the example.")] = None,
+    group: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Of a hierarchy: the group whose codes move one by one, counted from the top (0). "
+            "Groups below keep their whitened codes, so they follow the new prior.",
+        ),
+    ] = None,
+    codes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows: the codes of the greatest rates (all; 10 of a hierarchy)."),
+    ] = None,
     span: Annotated[
         float, typer.Option(min=0.1, help="Codes move so many standard deviations each way.")
     ] = 2.0,
@@ -33,6 +45,8 @@ def traverse(
         checkpoint,
         betas=chosen_betas([checkpoint], betas, FRAMES if is_animation(out) else 3),
         example=example,
+        group=group,
+        codes=codes,
         span=span,
         columns=columns,
         data=data,

@@ -15,6 +15,9 @@ FIRST = 5
 INTERVALS = 64
 """Of the finest grid, a power of two: over two decades, neighbours are 7 % apart."""
 
+USUAL = ("rate", "distortion", "mig_chen")
+"""Metrics whose curves decide unless others are named, as far as they are measured."""
+
 NORMAL_95 = 1.96
 
 ROUNDING = 1e-6
@@ -67,10 +70,20 @@ class AdaptiveGrid:
         metrics: Mapping[str, Float[np.ndarray, " beta"]],
         evaluated: Bool[np.ndarray, " beta"],
     ) -> int | None:
-        """:func:`next_beta` within the budget, of the curves that are refined."""
+        """:func:`next_beta` within the budget, of the curves that are refined.
+
+        Raises:
+            BetaError: If one was named that is not among the metrics, once there are any.
+        """
         if evaluated.sum() >= self.most_betas:
             return None
-        values = curves(metrics, self.refined or (), len(candidates))
+        missing = [name for name in self.refined or () if metrics and name not in metrics]
+        if missing:
+            raise BetaError(
+                f"an adaptive grid cannot go by {', '.join(missing)}, which is not measured: there "
+                f"are {', '.join(metrics)}; name some of these, or none"
+            )
+        values = curves(metrics, self.refined or USUAL, len(candidates))
         return next_beta(candidates, values, evaluated, self.tolerance)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mrtc.evaluation.doctor import Finding
-from mrtc.layers.unit import Unit
+from mrtc.evaluation.recalibration import norms_behind_gates
 
 DRIFT = 0.5
 """Running standard deviations: a shift by half of one takes 19 % of a normal feature's values to
@@ -56,12 +56,7 @@ class NormProbe:
     def __init__(self, vae: nn.Module) -> None:
         modules = dict(vae.named_modules())
         self._norms = {n: m for n, m in modules.items() if isinstance(m, _BatchNorm)}
-        units = {n: m for n, m in modules.items() if isinstance(m, Unit)}
-        self._gated_before = {
-            f"{name}.norm"
-            for name, unit in units.items()
-            if unit.place == "before_norm" and unit.gated.gate is not None
-        }
+        self._gated_before = norms_behind_gates(vae)
         self._moments: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {n: [] for n in self._norms}
 
     @contextmanager

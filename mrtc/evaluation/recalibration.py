@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mrtc.datasets.examples import Examples
+from mrtc.layers.cells import DecoderCell, EncoderCell
 from mrtc.layers.unit import Unit
 from mrtc.randomness import torch_stream
 from mrtc.vae import VAE
@@ -60,8 +61,9 @@ class Recalibration:
         )
         noise = torch_stream(self.seed, "recalibration codes", device=device)
         for index in torch.split(order[: self.batches * BATCH].to(device), BATCH):
-            posterior = vae.encode(self.examples.images(index), rate)
-            vae.decode(posterior.sample(noise), rate)
+            stem = vae.encoder.stem(self.examples.images(index))
+            draws = torch.randn(len(index), vae.codes, generator=noise, device=device)
+            vae.infer(stem, rate, draws)
 
 
 def has_batch_norm(vae: nn.Module) -> bool:
@@ -79,10 +81,24 @@ def undoes_gates(vae: VAE) -> bool:
     At one beta such a gate is one factor for all examples, which statistics of that beta divide out
     again; those of all betas, of training, do not.
     """
-    return any(
-        isinstance(unit, Unit)
-        and unit.place == "before_norm"
-        and unit.gated.gate is not None
-        and isinstance(unit.norm, _BatchNorm)
-        for unit in vae.modules()
-    )
+    return bool(norms_behind_gates(vae))
+
+
+def norms_behind_gates(vae: nn.Module) -> set[str]:
+    """Names of the batch normalisations whose input is the output of a gate."""
+    found: dict[str, tuple[nn.Module, nn.Module]] = {}
+    for name, module in vae.named_modules():
+        match module:
+            case Unit(place="before_norm"):
+                found[f"{name}.norm"] = module.norm, module.gated
+            case EncoderCell():
+                found[f"{name}.norms.1"] = module.norms[1], module.convolutions[0]
+            case DecoderCell():
+                gates = (module.expand, module.see, module.reduce)
+                for at, gated in enumerate(gates, start=1):
+                    found[f"{name}.norms.{at}"] = module.norms[at], gated
+    return {
+        name
+        for name, (norm, gated) in found.items()
+        if isinstance(norm, _BatchNorm) and gated.gate is not None
+    }

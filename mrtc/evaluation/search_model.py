@@ -8,13 +8,18 @@ from jaxtyping import Float32, Float64
 
 from mrtc.datasets.examples import Examples, FactorExamples
 from mrtc.devices import Precision
+from mrtc.evaluation.config import EvaluationConfig
 from mrtc.evaluation.decode import PosteriorDecoder
 from mrtc.evaluation.encode import PosteriorEncoder
-from mrtc.evaluation.sweep import EvaluationConfig
+from mrtc.evaluation.hierarchy import OnTheWay, WaysDown
+from mrtc.metrics.active_units import code_variance
 from mrtc.metrics.rate_distortion import rate_per_example
 from mrtc.vae import VAE
 
 Moments = tuple[Float32[np.ndarray, "example code"], Float32[np.ndarray, "example code"]]
+
+TOP = 0
+"""The group of a hierarchy whose codes are scored in a search."""
 
 
 class Measured:
@@ -46,10 +51,16 @@ class Measured:
         self.index, _ = config.choose(len(examples), grid)
         self.codes, self.seed = vae.codes, seed
         self._vae, self._examples, self._device = vae, examples, device
-        self._encoder = PosteriorEncoder(
-            vae, examples, self.index, device=device, precision=precision, quiet=quiet
-        )
         self._moments: dict[float, Moments] = {}
+        self._prepare(precision, quiet=quiet)
+
+    def _prepare(self, precision: Precision, *, quiet: bool) -> None:
+        self._encoder = PosteriorEncoder(
+            *(self._vae, self._examples, self.index),
+            device=self._device,
+            precision=precision,
+            quiet=quiet,
+        )
 
     def moments(self, beta: float) -> Moments:
         """Mean and log sigma of every posterior."""
@@ -74,10 +85,58 @@ class Measured:
         elbo: Float64[np.ndarray, " example"] = -self.distortion(beta) - self.rate(beta)
         return elbo
 
+    def variance(self, beta: float) -> Float64[np.ndarray, " all_codes"]:
+        """Of the posterior mean of each code over examples."""
+        return code_variance(self.moments(beta)[0])
+
+    def fourth_moment(self, beta: float, code: int) -> float:
+        """Mean fourth power of what the posterior mean of a code is off its own mean."""
+        mean = self.moments(beta)[0][:, code]
+        centred = mean.astype(np.float64) - mean.mean(dtype=np.float64)
+        return float((centred**4).mean())
+
+
+class MeasuredHierarchy(Measured):
+    """A hierarchy: the moments are those of its top group, all else is of all groups.
+
+    What one way down gives at a beta is kept, and serves rate, distortion and active units.
+    """
+
+    def _prepare(self, precision: Precision, *, quiet: bool) -> None:  # noqa: ARG002 -- it is float32, and has nothing to prepare
+        self._ways = WaysDown(
+            self._vae, self._examples, self.index, self.seed, device=self._device
+        )
+        self._found: dict[float, OnTheWay] = {}
+
+    def _at(self, beta: float) -> OnTheWay:
+        if beta not in self._found:
+            self._found[beta] = self._ways.measure(beta, TOP)
+        return self._found[beta]
+
+    def moments(self, beta: float) -> Moments:
+        """Mean and log sigma of the top group's posteriors."""
+        return self._at(beta).mean, self._at(beta).log_sigma
+
+    def rate(self, beta: float) -> Float64[np.ndarray, " example"]:
+        """Of each example and all groups, in nats, along one draw."""
+        return self._at(beta).rate
+
+    def distortion(self, beta: float) -> Float64[np.ndarray, " example"]:
+        """Of each example, at the same draw; the same noise at every beta."""
+        return self._at(beta).distortion
+
+    def variance(self, beta: float) -> Float64[np.ndarray, " all_codes"]:
+        """Of the posterior mean of each code of all groups over examples, along the draws."""
+        return self._at(beta).variance
+
+    def fourth_moment(self, beta: float, code: int) -> float:
+        """As of other models, along the draws."""
+        return float(self._at(beta).fourth[code])
+
 
 PER_EXAMPLE: dict[str, Callable[[Measured, float], Float64[np.ndarray, " example"]]] = {
-    "rate": Measured.rate,
-    "distortion": Measured.distortion,
-    "elbo": Measured.elbo,
+    "rate": lambda model, beta: model.rate(beta),
+    "distortion": lambda model, beta: model.distortion(beta),
+    "elbo": lambda model, beta: model.elbo(beta),
 }
 """Quantities that are means over examples."""

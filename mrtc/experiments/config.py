@@ -89,13 +89,20 @@ class RunConfig:
                 "the Bernoulli likelihood takes logits, and this decoder ends in a sigmoid; choose "
                 "output='logits', or another likelihood"
             )
+        is_mixture = self.likelihood == "logistic_mixture"
+        if is_mixture != (getattr(self.model, "output", "logits") == "logistic_mixture"):
+            raise ValueError(
+                f"the likelihood {self.likelihood} does not go with this {self.model.kind}: that "
+                "of a logistic_mixture takes the output of an nvae with output='logistic_mixture', "
+                "which no other takes; choose both, or neither"
+            )
         if self.betas.is_single != self.model.is_plain:
             gates = "no gates" if self.model.is_plain else "gates"
             raise ValueError(
                 f"the range {self.betas} does not go with {gates}: a model for one beta has no "
                 "gates, and a model for a range needs them"
             )
-        if self.objective.rate_schedule != "constant" and not self.is_baseline:
+        if self.objective.rate_schedule not in ("constant", "held") and not self.is_baseline:
             raise ValueError(
                 f"a {self.objective.rate_schedule} schedule of the rate's weight is for baselines: "
                 "a multi-rate model is trained at all its betas from the first step"
@@ -105,6 +112,28 @@ class RunConfig:
                 f"free bits of {self.objective.free_bits:g} nats are for baselines, got the range "
                 f"{self.betas}: a batch has many betas then, and the mean rate of a code over it "
                 "is that of none; leave them out, or train at one beta"
+            )
+        if self.objective.group_balance:
+            self._require_groups_of_a_baseline()
+        if self.training.accumulate is not None and not self.objective.is_sum_over_examples:
+            raise ValueError(
+                f"a batch in {self.training.accumulate} parts needs an objective that is a sum "
+                f"over examples, got {self.objective.name} with free bits "
+                f"{self.objective.free_bits} and group balance {self.objective.group_balance}; "
+                "take the whole batch at once, or the objective `beta` without these"
+            )
+
+    def _require_groups_of_a_baseline(self) -> None:
+        if not self.is_baseline:
+            raise ValueError(
+                f"balancing of groups is for baselines, got the range {self.betas}: what a batch "
+                "of many betas does with a group is what it does at none; leave it out, or train "
+                "at one beta"
+            )
+        if not getattr(self.model, "latent_groups", ()):
+            raise ValueError(
+                f"balancing is of latent groups, and the {self.model.kind} architecture has none; "
+                "leave it out, or take a hierarchy such as nvae"
             )
 
     @property

@@ -65,6 +65,7 @@ def build_config(
     balance: float | None = None,
     rate_schedule: RateSchedule | None = None,
     free_bits: float | None = None,
+    group_balance: bool | None = None,
     arch: ArchName | None = None,
     likelihood: LikelihoodName | None = None,
     sigma: str | None = None,
@@ -116,8 +117,12 @@ def build_config(
         )
         if beta is not None:
             config = baseline(config, beta)
-        for_baselines = _given({"rate_schedule": rate_schedule, "free_bits": free_bits})
-        return replace(config, objective=replace(config.objective, **for_baselines))
+        of_rate = {
+            "rate_schedule": rate_schedule,
+            "free_bits": free_bits,
+            "group_balance": group_balance,
+        }
+        return replace(config, objective=replace(config.objective, **_given(of_rate)))
     except BetaError:
         raise
     except ValidationError as error:

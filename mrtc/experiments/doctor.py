@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from mrtc.datasets.examples import Examples
 from mrtc.devices import Precision, resolve_device, resolve_precision
@@ -31,6 +31,9 @@ from mrtc.progress import Progress
 from mrtc.randomness import numpy_stream
 from mrtc.rates import BetaRange
 from mrtc.vae import VAE
+
+MOST_EXAMPLES = 1000
+"""Looked at where there are data, unless another number is asked for."""
 
 NEEDS_EXAMPLES = ("rate", "slope", "under-training", "batch normalisation")
 
@@ -71,8 +74,9 @@ def diagnose(
     Args:
         checkpoint: Of a multi-rate model, as ``mrtc train`` wrote it.
         data: The dataset's official file, where it is at hand.
-        examples: Of the training part, drawn at random: a model is optimal, if at all, where it was
-            trained. ``None`` looks at the gates alone.
+        examples: How many of the training part, drawn at random: a model is optimal, if at all,
+            where it was trained. By default 1,000 where ``data`` are given, or all where there are
+            fewer; without both, only the gates are looked at.
         seed: Of the choice of examples and of the draws of their codes.
         device: Where to compute.
         precision: Of the encoder's matrix products.
@@ -80,7 +84,8 @@ def diagnose(
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
-        MrtcError: If it is of a baseline, or the examples are too few.
+        MrtcError: If it is of a baseline, its weights or what it makes of the examples is not
+            finite, or there are fewer examples.
         DataError: If the data cannot be used.
     """
     vae, config, loaded = load_vae(checkpoint)
@@ -89,17 +94,19 @@ def diagnose(
             f"{checkpoint} is of a baseline, trained at beta {config.betas} alone and without "
             "gates; give a checkpoint of a multi-rate model, or look at a baseline with `mrtc eval`"
         )
+    _require_finite(vae, checkpoint)
     gates = gate_counts(vae, config.betas)
     findings = list(gate_findings(gates))
-    if examples is None:
+    if examples is None and data is None:
         reason = "needs examples: give --examples 1000, and --data for files at hand"
         return Diagnosis(config.betas, gates, findings, dict.fromkeys(NEEDS_EXAMPLES, reason))
     device = resolve_device(device)
     dataset = load_for(config, data, device, vocabulary=loaded.vocabulary, quiet=quiet)
     population = len(dataset)
+    examples = min(MOST_EXAMPLES, population) if examples is None else examples
     if not 2 <= examples <= population:
         raise MrtcError(
-            f"{config.dataset} has {population} examples for training, {examples} were asked for; "
+            f"the data have {population} examples for training, {examples} were asked for; "
             f"choose --examples from 2 to {population}"
         )
     index = np.sort(numpy_stream(seed, "examples").choice(population, examples, replace=False))
@@ -128,6 +135,17 @@ def diagnose(
     else:
         not_checked["batch normalisation"] = "the architecture has none"
     return Diagnosis(config.betas, gates, findings, not_checked, measured)
+
+
+def _require_finite(vae: VAE, checkpoint: Path | str) -> None:
+    """What is not finite is neither dead nor constant, and would go unseen."""
+    weights = vae.state_dict()
+    broken = [name for name, weight in weights.items() if not weight.isfinite().all()]
+    if broken:
+        raise MrtcError(
+            f"{checkpoint} cannot be examined: {len(broken)} of its {len(weights)} arrays of "
+            f"weights are not finite, {broken[0]} first; train again with a smaller learning rate"
+        )
 
 
 def default_grid(betas: BetaRange) -> Float64[np.ndarray, " beta"]:
@@ -162,6 +180,9 @@ def measure(
         device: Where to compute.
         precision: Of the encoder's matrix products.
         quiet: Show no progress.
+
+    Raises:
+        MrtcError: If a moment of a posterior, or a distortion, is not finite.
     """
     encoder = PosteriorEncoder(vae, examples, index, device=device, precision=precision, quiet=True)
     probe = NormProbe(vae)
@@ -173,9 +194,23 @@ def measure(
                 decoder = PosteriorDecoder(
                     *(vae, examples, index, mean, log_sigma), beta=value, device=device
                 )
-                distortions.append(decoder.distortion(seed))
+                distortion = decoder.distortion(seed)
+            _require_values(value, mean, log_sigma, distortion)
+            distortions.append(distortion)
             rates.append(rate_per_example(mean, log_sigma))
             progress.advance(numbers={"beta": value, "rate": float(rates[-1].mean())})
     return Measured(
         RatesAndDistortions(beta, np.stack(rates), np.stack(distortions)), probe.drifts()
     )
+
+
+def _require_values(beta: float, *arrays: Float[np.ndarray, "..."]) -> None:
+    """Means and log sigmas of codes, and distortions."""
+    for what, values in zip(("means", "log sigmas", "distortions"), arrays, strict=True):
+        broken = int((~np.isfinite(values)).sum())
+        if broken:
+            raise MrtcError(
+                f"the model cannot be examined at beta {beta:.3g}: {broken} of {values.size} "
+                f"{what} are not finite there; train again with a smaller learning rate, or look "
+                "at the gates alone, without --data and --examples"
+            )

@@ -21,11 +21,13 @@ from mrtc.evaluation.adaptive import AdaptiveGrid
 from mrtc.evaluation.recalibration import Recalibration, has_batch_norm, undoes_gates
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, load_for
+from mrtc.experiments.latent_groups import chosen_codes
 from mrtc.experiments.refinement import certainty, refining
 from mrtc.experiments.run import load_vae, read_config
 from mrtc.metrics.information import Estimator
 from mrtc.rates import BetaRange, parse_grid
 from mrtc.results import ADAPTIVE, Header, Results, open_writer, read
+from mrtc.results.groups import group_parameters
 from mrtc.training import Checkpoint
 from mrtc.vae import VAE
 
@@ -58,6 +60,7 @@ def evaluate(
     extrapolate: bool = False,
     device: torch.device | str = "auto",
     precision: Precision = "auto",
+    group: int | None = None,
     force: bool = False,
     quiet: bool = False,
 ) -> Results:
@@ -86,7 +89,10 @@ def evaluate(
             normalisation are measured anew at each beta; 0 for the running means of training.
         extrapolate: Allow betas outside the trained range.
         device: Where to compute; the GPU, by default, where there is one.
-        precision: Of the encoder's matrix products.
+        precision: Of the encoder's matrix products; hierarchies are evaluated in float32.
+        group: Of a hierarchy, the latent group whose codes are stored, and make up the MIG and
+            other scores of codes, along the way of posterior means; by default the top one, 0. Any
+            other costs a second way down. Rate, distortion and active units are of all groups.
         force: Overwrite ``out``, whatever it holds.
         quiet: Show no progress.
 
@@ -94,13 +100,15 @@ def evaluate(
         BetaError: If betas cannot be read, or one lies outside the trained range and
             ``extrapolate`` is not set.
         CheckpointError: If the checkpoint cannot be used.
-        MrtcError: If an adaptive grid goes by what is not measured.
+        MrtcError: If an adaptive grid goes by what is not measured, or there is no such group.
         ResultsError: If ``out`` holds another evaluation, or is being written.
         OutputError: If ``out`` cannot be written.
     """
     device, checkpoint = resolve_device(device), Path(checkpoint)
     out = checkpoint.with_name(f"{checkpoint.stem}-results.h5") if out is None else Path(out)
     vae, config, loaded = load_vae(checkpoint)
+    codes = chosen_codes(vae.groups, vae.codes, group)
+    resolved = evaluation_precision(vae, precision, device)
     beta, adaptive = _grid(betas, config.betas)
     config.betas.require(beta.tolist(), extrapolate=extrapolate)
     part = part or DATASETS[config.dataset].default_part
@@ -122,10 +130,9 @@ def evaluate(
     grid = dataset.grid if isinstance(dataset, FactorExamples) else None
     index, kept = evaluation.choose(population, grid)
     names, classes = _known_of(dataset, index[kept])
-    resolved = resolve_precision(precision, device)
     header = Header(
         beta=beta,
-        num_codes=config.model.codes,
+        num_codes=codes.where.stop - codes.where.start,
         factors=names,
         config=json.loads(config.to_json()),
         fingerprint=loaded.fingerprint(),
@@ -134,6 +141,7 @@ def evaluate(
         parameters=asdict(evaluation)
         | {"precision": resolved, "encoded": len(index)}
         | ({} if part is None else {"part": part})
+        | ({} if codes.group is None else group_parameters(vae.groups, codes.group))
         | _normalisation(vae, recalibrate)
         | ({} if adaptive is None else {ADAPTIVE: asdict(adaptive)}),
         index=index[kept],
@@ -162,6 +170,23 @@ def evaluate(
     if adaptive is not None and not quiet:
         sys.stderr.write(f"mrtc: {certainty(results, adaptive)}\n")
     return results
+
+
+def evaluation_precision(vae: VAE, asked: Precision, device: torch.device) -> Precision:
+    """Of the encoder's matrix products, on a device.
+
+    Raises:
+        MrtcError: If it is not for this model: the codes of a hierarchy are drawn by its decoder,
+            which is always evaluated in float32.
+    """
+    if not vae.groups:
+        return resolve_precision(asked, device)
+    if asked == "bf16":
+        raise MrtcError(
+            f"this model has {len(vae.groups)} latent groups, which its decoder draws, and decoders "
+            "are evaluated in float32; leave out --precision bf16"
+        )
+    return "fp32"
 
 
 def require_factors(checkpoint: Path | str) -> None:

@@ -1,6 +1,7 @@
 """The beta of a checkpoint that meets a goal: what is searched for, on which data."""
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from jaxtyping import Int
 
 from mrtc.datasets.dsprites import CHEN_FACTORS
 from mrtc.datasets.examples import AttributeExamples, Examples, FactorExamples
-from mrtc.devices import Precision, resolve_device, resolve_precision
+from mrtc.devices import Precision, resolve_device
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.evaluation.feature_networks import FeatureNetwork
 from mrtc.evaluation.realism import RealismConfig
@@ -18,9 +19,11 @@ from mrtc.evaluation.search import Found, Quantity, find_at_most, find_target
 from mrtc.evaluation.search_best import SCAN_FOR_BEST, find_best
 from mrtc.evaluation.search_count import find_count
 from mrtc.evaluation.search_curve import REFINE
-from mrtc.evaluation.search_model import PER_EXAMPLE, Measured
+from mrtc.evaluation.search_model import PER_EXAMPLE, TOP, Measured, MeasuredHierarchy
 from mrtc.evaluation.search_roots import SCAN
 from mrtc.experiments.data import DATASETS, load_for, load_images
+from mrtc.experiments.evaluate import evaluation_precision
+from mrtc.experiments.latent_groups import chosen_codes
 from mrtc.experiments.quantities import (
     ActiveUnits,
     FrechetOfSamples,
@@ -120,10 +123,11 @@ def find_beta(
             config, data, device, part=part, vocabulary=loaded.vocabulary, quiet=quiet
         )
         asked = _number(examples, len(dataset))
-        model = Measured(
+        kind = MeasuredHierarchy if vae.groups else Measured
+        model = kind(
             *(vae, dataset, asked, seed),
             device=device,
-            precision=resolve_precision(precision, device),
+            precision=evaluation_precision(vae, precision, device),
             quiet=quiet,
         )
         unit = CATALOGUE[name].unit
@@ -135,6 +139,9 @@ def find_beta(
             quantity = MeanOfExamples(model, name, unit)
         else:
             quantity = ScoreOfCodes(model, name, *_known(config.dataset, dataset, name, model))
+            if vae.groups and not quiet:
+                top = chosen_codes(vae.groups, vae.codes, TOP).title
+                sys.stderr.write(f"mrtc: {name} is of the codes of {top}\n")
     return _search(quantity, goal, within, quiet=quiet)
 
 

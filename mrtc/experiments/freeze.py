@@ -1,5 +1,6 @@
 """A checkpoint at one beta as files for people who have no mrtc."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mrtc.distributions import Bernoulli
 from mrtc.errors import MrtcError
 from mrtc.experiments.run import load_vae
 from mrtc.files import claim, write_atomically
-from mrtc.frozen import FrozenTextVAE, FrozenVAE, frozen_vae
+from mrtc.frozen import FrozenHierarchy, FrozenTextVAE, FrozenVAE, frozen_vae
 from mrtc.frozen.check import cases, difference, examples, onnx_difference
 from mrtc.token_sequences import TokenSequences
 from mrtc.vae import VAE
@@ -118,11 +119,14 @@ def _difference(vae: VAE, frozen: FrozenVAE | FrozenTextVAE) -> float:
     else:
         assert isinstance(frozen, FrozenVAE)  # noqa: S101 -- as above
         theirs = likelihood.logits if isinstance(likelihood, Bernoulli) else likelihood.mean
-        ours = frozen.decode(z)
-    return difference(
-        [*frozen.encode(x), ours, frozen.log_prob(x, z)],
-        [posterior.mean, posterior.log_sigma, theirs, likelihood.log_prob(x)],
-    )
+        ours = frozen.decode(z) if isinstance(likelihood, Bernoulli) else frozen.mean(z)
+    found = [*frozen.encode(x), ours, frozen.log_prob(x, z)]
+    expected = [posterior.mean, posterior.log_sigma, theirs, likelihood.log_prob(x)]
+    if isinstance(frozen, FrozenHierarchy):  # its moments are others along a draw
+        drawn = vae.infer(vae.encoder.stem(x), beta, z)
+        found += frozen.infer(x, z)
+        expected += [drawn.posterior.mean, drawn.posterior.log_sigma, drawn.z]
+    return difference(found, expected)
 
 
 def _onnx_difference(
@@ -158,7 +162,8 @@ def _onnx_missing(error: ImportError) -> MrtcError:
 
 
 def _usage(frozen: FrozenVAE | FrozenTextVAE, weights: Path) -> str:
-    lines = ["from frozen_vae import load", f'model = load("{weights.name}")']
+    name = json.dumps(weights.name, ensure_ascii=False)  # in quotes, whatever it holds
+    lines = ["from frozen_vae import load", f"model = load({name})"]
     if isinstance(frozen, FrozenVAE):
         shape = ", ".join(["batch", *map(str, frozen.about["shape"])])
         lines.append(f"mean, log_sigma = model.encode(x)  # ({shape}); model.mean(z) goes back")

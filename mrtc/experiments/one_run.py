@@ -105,22 +105,30 @@ class Run:
 
     @torch.inference_mode()
     def sample(
-        self, beta: float | int, count: int = 8, *, seed: int = 0
+        self,
+        beta: float | int,
+        count: int = 8,
+        *,
+        seed: int = 0,
+        temperature: float | int = 1.0,
     ) -> Float[Tensor, "count *event"]:
         """Means of the likelihood at draws from the prior, those that ``mrtc sample`` shows.
 
-        The same seed has the same draws at every beta.
+        The same seed has the same draws at every beta, at each temperature so many times as far
+        from the origin, see :meth:`mrtc.vae.VAE.draw_prior`.
 
         Raises:
             BetaError: If ``beta`` lies outside the trained range.
-            MrtcError: If this is a model of documents, which have no mean.
+            MrtcError: If this is a model of documents, which have no mean, or the temperature is
+                not positive.
         """
         if self.config.text is not None:
             raise MrtcError(
                 f"{self.path} is a model of documents ({self.config.dataset}), and they have no "
                 "mean; use mrtc.experiments.texts.sample([run.path], betas=...)"
             )
-        return self.vae.sample(count, float(beta), torch_stream(seed, "samples"))
+        generator = torch_stream(seed, "samples")
+        return self.vae.sample(count, float(beta), generator, float(temperature))
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -136,7 +144,8 @@ class Run:
         config = self.config
         rows = {
             "data set": f"{config.dataset} ({config.source})",
-            "architecture": f"{config.model.kind}, {config.model.codes} codes",
+            "architecture": f"{config.model.kind}, {config.model.codes} codes"
+            + (f" in {len(self.vae.groups)} groups" if self.vae.groups else ""),
             "objective": config.objective.name,
             "beta": f"{config.betas}" + (" alone: a baseline" if config.is_baseline else ""),
             "seed": str(config.seed),

@@ -46,6 +46,7 @@ def sample(
     betas: Float[np.ndarray, " beta"],
     count: int = 8,
     seed: int = 0,
+    temperature: float = 1.0,
     extrapolate: bool = False,
 ) -> Picture:
     """Means of the likelihood at draws from the prior, the same draws at every beta.
@@ -57,12 +58,13 @@ def sample(
         betas: Of the multi-rate models; a baseline is drawn at its own beta.
         count: Draws.
         seed: Of the draws.
+        temperature: Standard deviation of the draws, see :meth:`mrtc.vae.VAE.draw_prior`.
         extrapolate: Allow betas outside the trained range.
 
     Raises:
         BetaError: If a beta lies outside a model's range and ``extrapolate`` is not set.
         CheckpointError: If a checkpoint cannot be used.
-        MrtcError: If the checkpoints are of different datasets.
+        MrtcError: If the checkpoints are of different datasets, or the temperature is not positive.
 
     References:
         Bae et al., "Multi-Rate VAE", ICLR 2023, figure 7.
@@ -71,11 +73,13 @@ def sample(
     sizes = sorted({model.vae.codes for model in models})
     noise = partial(torch_stream, seed, "samples")
     title = "samples, from the same draws of the codes"
+    if temperature != 1:
+        title += f" at temperature {temperature:g}"
     if len(sizes) > 1:
         title += f"; models of {' and '.join(map(str, sizes))} codes have different draws"
     return Picture(
         tuple(
-            model.at_each_beta(lambda vae, _: torch.randn(count, vae.codes, generator=noise()))
+            model.at_each_beta(lambda vae, _: vae.draw_prior(count, noise(), temperature))
             for model in models
         ),
         title,

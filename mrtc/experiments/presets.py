@@ -18,11 +18,12 @@ from mrtc.datasets.text import TextConfig
 from mrtc.distributions import LikelihoodName
 from mrtc.errors import MrtcError
 from mrtc.experiments.config import DatasetName, RunConfig
+from mrtc.experiments.hierarchies import HIERARCHIES
 from mrtc.objectives import ObjectiveConfig, ObjectiveName
 from mrtc.rates import BetaRange
 from mrtc.training import TrainingConfig
 
-ArchName = Literal["mlp", "linear", "conv", "resnet", "lstm"]
+ArchName = Literal["mlp", "linear", "conv", "resnet", "lstm", "nvae"]
 Build = Callable[[ObjectiveName], RunConfig]
 
 
@@ -139,6 +140,8 @@ class ImageSetup:
             builds: dict[ArchName, Build] = {arch: partial(build, arch) for arch in arches}
             if name in linear:
                 builds["linear"] = linear[name]
+            if self.dataset in HIERARCHIES:
+                builds["nvae"] = partial(self._hierarchy, name)
             found[name] = Preset(summary, builds)
         return found
 
@@ -165,6 +168,23 @@ class ImageSetup:
             warmup=10 * epoch,
         )
         return self._run("paper", arch, objective, training)
+
+    def _hierarchy(self, preset: str, objective: ObjectiveName) -> RunConfig:
+        """One beta for each of 64 groups of a batch, or each example of a smaller one."""
+        setup = HIERARCHIES[self.dataset]
+        training = setup.training(preset, self.population)
+        groups = min(64, training.batch) if objective == "beta" else 8
+        schedule = setup.schedule if preset == "paper" else "constant"
+        return RunConfig(
+            dataset=self.dataset,
+            preset=preset,
+            betas=BetaRange(0.01, 10.0),
+            model=setup.model(preset),
+            objective=ObjectiveConfig(objective, groups=groups, rate_schedule=schedule),
+            training=training,
+            likelihood=setup.likelihood,
+            image_size=self.image_size,
+        )
 
     def _learning_rate(self, arch: ArchName) -> float:
         return self.conv_rate if arch == "conv" else 1e-3

@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 
 from mrtc.datasets.examples import Examples
+from mrtc.evaluation.config import ACTIVE_VARIANCE
 from mrtc.evaluation.feature_networks import FeatureNetwork
 from mrtc.evaluation.realism import RealismConfig, Sampler, moments_of_data
 from mrtc.evaluation.search_model import PER_EXAMPLE, Measured
-from mrtc.evaluation.sweep import ACTIVE_VARIANCE
-from mrtc.metrics.active_units import code_variance
 from mrtc.metrics.catalogue import CATALOGUE, distance_metric
 from mrtc.metrics.frechet import FeatureMoments, frechet_score
 from mrtc.metrics.rate_distortion import standard_error
@@ -61,7 +60,7 @@ class ActiveUnits:
 
     def margins(self, beta: float) -> Float64[np.ndarray, " code"]:
         """The highest first."""
-        variance = code_variance(self._model.moments(beta)[0])
+        variance = self._model.variance(beta)
         with np.errstate(divide="ignore"):
             logs = np.maximum(np.log(variance), LEAST_LOG_VARIANCE)
         # What counts is `variance >= threshold`: its logarithm would be off by rounding.
@@ -71,14 +70,12 @@ class ActiveUnits:
 
     def error(self, beta: float, rank: int) -> float:
         """Of the margin at this position."""
-        mean = self._model.moments(beta)[0]
-        variance = code_variance(mean)
-        at = np.argsort(-variance)[rank]
+        variance = self._model.variance(beta)
+        at = int(np.argsort(-variance)[rank])
         if variance[at] == 0:
             return 0.0
-        centred = mean[:, at].astype(np.float64) - mean[:, at].mean(dtype=np.float64)
-        n = len(mean)
-        kurtosis = float((centred**4).mean() / variance[at] ** 2)
+        n = len(self._model.index)
+        kurtosis = self._model.fourth_moment(beta, at) / float(variance[at]) ** 2
         return math.sqrt(max(kurtosis - (n - 3) / (n - 1), 0.0) / n)
 
 

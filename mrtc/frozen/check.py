@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from mrtc.frozen.frozen_vae import FrozenTextVAE, FrozenVAE
+from mrtc.frozen.frozen_vae import LEVELS, FrozenHierarchy, FrozenTextVAE, FrozenVAE
 from mrtc.randomness import torch_stream
 
 EXAMPLES, POSITIONS = 6, 9
@@ -16,11 +16,14 @@ Case = tuple[dict[str, Tensor], Sequence[Tensor]]
 
 
 def examples(model: FrozenVAE | FrozenTextVAE) -> tuple[Tensor, Tensor]:
-    """Random examples, documents of different lengths, and draws from the prior."""
+    """Random examples (documents of different lengths), and draws from the prior, or noise."""
     stream = torch_stream(0, "frozen")
     z = torch.randn(EXAMPLES, model.about["codes"], generator=stream)
     if isinstance(model, FrozenVAE):
-        return torch.rand(EXAMPLES, *model.about["shape"], generator=stream), z
+        x = torch.rand(EXAMPLES, *model.about["shape"], generator=stream)
+        if model.about["likelihood"] == "logistic_mixture":  # which is of whole levels
+            x = (x * (LEVELS - 1)).round() / (LEVELS - 1)
+        return x, z
     size = (EXAMPLES, POSITIONS)
     x = torch.randint(model.unknown, model.about["sizes"]["tokens"], size, generator=stream)
     x[:, 0] = model.first
@@ -49,7 +52,10 @@ def cases(model: FrozenVAE | FrozenTextVAE) -> dict[str, Case]:
     """
     x, z = examples(model)
     if isinstance(model, FrozenVAE):
-        return {"encoder": ({"x": x}, model.encode(x)), "decoder": ({"z": z}, [model.decode(z)])}
+        encoder: Case = ({"x": x}, model.encode(x))
+        if isinstance(model, FrozenHierarchy):
+            encoder = ({"x": x, "noise": z}, model.infer(x, z))
+        return {"encoder": encoder, "decoder": ({"z": z}, [model.decode(z)])}
     hidden, cell = state = model.start(z)
     words = x[:, :2].repeat(1, 2)  # without padding
     steps = []

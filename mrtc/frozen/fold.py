@@ -16,21 +16,20 @@ from mrtc.architectures import (
     LSTMEncoder,
     MLPDecoder,
     MLPEncoder,
+    NVAEDecoder,
+    NVAEEncoder,
     ResNetDecoder,
     ResNetEncoder,
 )
 from mrtc.architectures.image_networks import ImageDecoder, ImageEncoder
 from mrtc.datasets.vocabulary import END, PAD, START, UNKNOWN
 from mrtc.errors import MrtcError
-from mrtc.frozen.folded import Folded, exact, factors
-from mrtc.frozen.frozen_vae import VERSION, FrozenTextVAE, FrozenVAE, build
+from mrtc.frozen.fold_hierarchy import fold_hierarchy
+from mrtc.frozen.folded import Folded, Network, exact, factors
+from mrtc.frozen.frozen_vae import FrozenTextVAE, FrozenVAE, build
 
-
-class Network(NamedTuple):
-    """The parts of a frozen model, and what its description says beside their layers."""
-
-    parts: dict[str, Folded]
-    description: dict[str, Any]
+VERSION = 1
+"""Of descriptions without groups, which the first readers read."""
 
 
 def fold(
@@ -58,7 +57,7 @@ def fold(
         The model, on the CPU, with weights of its own.
 
     Raises:
-        MrtcError: If folded weights are not finite.
+        MrtcError: If folded weights are not finite, or codes go through flows.
         TypeError: If the networks are of another kind.
         ValueError: If they are in training mode, or their batch normalisation keeps no running
             statistics: its output then depends on the batch, and no weights can say that.
@@ -85,7 +84,7 @@ def fold(
     frozen = build(
         {"version": VERSION, "architecture": name, **about, **network.description}, weights
     )
-    if isinstance(frozen, FrozenVAE):
+    if isinstance(frozen, FrozenVAE) and "shape" not in frozen.about:
         zero = exact(rate_code).new_zeros(1, about["codes"], dtype=next(frozen.parameters()).dtype)
         frozen.about["shape"] = list(frozen.decode(zero).shape[1:])
     return frozen
@@ -180,5 +179,6 @@ ARCHITECTURES = {
     "conv": Architecture(ConvEncoder, ConvDecoder, _images),
     "resnet": Architecture(ResNetEncoder, ResNetDecoder, _images),
     "lstm": Architecture(LSTMEncoder, LSTMDecoder, _lstm),
+    "nvae": Architecture(NVAEEncoder, NVAEDecoder, fold_hierarchy),
 }
 """All that can be frozen."""

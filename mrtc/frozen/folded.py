@@ -1,13 +1,14 @@
 """Layers with what stands behind them folded in, as a description and its weights."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mrtc.layers import Gated, RateGate, ResidualBlock, Unit
+from mrtc.layers.normalised import NormalisedConv2d
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Linear: ("in_features", "out_features"),
@@ -16,7 +17,8 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
         *("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding"),
     ),
 }
-"""What makes a layer of that type; the rest is as torch has it by default."""
+"""What makes a layer of that type, beside the groups of a convolution that has several; the rest is
+as torch has it by default."""
 
 Factors = Float[Tensor, " feature"]
 Columns = Float[Tensor, " column"]
@@ -40,24 +42,34 @@ class Folded:
         scale: Factors | None = None,
         shift: Factors | None = None,
         columns: Columns | None = None,
+        added: Columns | None = None,
     ) -> "Folded":
-        """``layer`` of ``columns * x``, then ``scale * y + shift``; what is None does nothing."""
+        """``layer`` of ``columns * x + added``, then ``scale * y + shift``.
+
+        What is None does nothing. Of convolutions, ``added`` is for those that do not pad.
+        """
         weight = layer.get_parameter("weight")
         rows = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
-        folded = exact(weight)
+        folded = _weight(layer)
         offset = None if layer.bias is None else exact(layer.get_parameter("bias"))
+        if added is not None:
+            always = folded.flatten(2).sum(2) @ added if folded.ndim > 2 else folded @ added
+            offset = always if offset is None else offset + always
+        if columns is not None:
+            folded = folded * columns.reshape(-1, *[1] * (folded.ndim - 2))
         if scale is not None:
             folded = folded * scale.reshape(-1, *[1] * (folded.ndim - 1 - rows))
             offset = None if offset is None else offset * scale
         if shift is not None:
             offset = shift if offset is None else offset + shift
-        if columns is not None:
-            folded = folded * columns
         self._weigh("weight", folded.to(weight.dtype))
         if offset is not None:
             self._weigh("bias", offset.to(weight.dtype))
-        options = {name: _plain(getattr(layer, name)) for name in OPTIONS[type(layer)]}
-        return self.add(type(layer).__name__, **options, bias=offset is not None)
+        kind = nn.Conv2d if isinstance(layer, NormalisedConv2d) else type(layer)
+        options = {name: _plain(getattr(layer, name)) for name in OPTIONS[kind]}
+        if isinstance(layer, nn.Conv2d) and layer.groups > 1:
+            options["groups"] = layer.groups
+        return self.add(kind.__name__, **options, bias=offset is not None)
 
     def gated(self, gated: Gated, rate_code: Tensor, columns: Columns | None = None) -> "Folded":
         """A layer with its gate."""
@@ -65,17 +77,35 @@ class Folded:
 
     def append(self, value: Tensor) -> "Folded":
         """The same numbers behind every row."""
-        self._weigh("value", value.detach().to("cpu", copy=True))
+        self.constant("value", value)
         return self.add("Append", features=len(value))
+
+    def constant(self, name: str, value: Tensor) -> None:
+        """Numbers of the layer that is added next."""
+        self._weigh(name, value.detach().to("cpu", copy=True))
+
+    def scale(self, scale: Factors, shift: Factors, dtype: torch.dtype) -> "Folded":
+        """``scale * x + shift`` of each channel of maps, where no layer stands before it."""
+        self._weigh("scale", scale.to(dtype)[:, None, None])
+        self._weigh("shift", shift.to(dtype)[:, None, None])
+        return self.add("Scale", channels=len(scale))
+
+    def nest(self, name: str, /, **parts: "Folded") -> "Folded":
+        """A layer that is made of layers."""
+        for part, inner in parts.items():
+            self.include(part, inner)
+        return self.add(name, **{part: inner.layers for part, inner in parts.items()})
+
+    def include(self, part: str, inner: "Folded") -> None:
+        """Weights of a part of the layer that is added next."""
+        for of, tensor in inner.weights.items():
+            self._weigh(f"{part}.{of}", tensor)
 
     def module(self, module: nn.Module, rate_code: Tensor) -> "Folded":
         """What image networks are made of."""
         if isinstance(module, ResidualBlock):
             inner = Folded().gated(module.first, rate_code).add("ReLU")
-            inner.gated(module.second, rate_code)
-            for name, tensor in inner.weights.items():
-                self._weigh(f"inner.{name}", tensor)
-            return self.add("Residual", inner=inner.layers)
+            return self.nest("Residual", inner=inner.gated(module.second, rate_code))
         if not isinstance(module, Unit):
             raise TypeError(f"only units and residual blocks can be folded, got {module!r}")
         self.affine(module.gated.layer, *_channel_map(module, rate_code))
@@ -110,6 +140,13 @@ class Folded:
         self.weights[f"{len(self.layers)}.{name}"] = tensor
 
 
+class Network(NamedTuple):
+    """The parts of a frozen model, and what its description says beside their layers."""
+
+    parts: dict[str, Folded]
+    description: dict[str, Any]
+
+
 def _plain(option: int | tuple[int, ...]) -> int | list[int]:
     """As JSON has it, so that what was read is what was written."""
     return option if isinstance(option, int) else list(option)
@@ -126,15 +163,34 @@ def factors(gate: RateGate | None, rate_code: Tensor) -> Factors | None:
     return None if gate is None else exact(gate(rate_code)[0])
 
 
+def norm_map(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Factors, Factors]:
+    """Scale and shift of each channel by batch normalisation in evaluation mode.
+
+    Raises:
+        ValueError: If it keeps no running statistics.
+    """
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError(f"{norm} keeps no running statistics; fold one that does")
+    scale = exact(norm.weight) / (exact(norm.running_var) + norm.eps).sqrt()
+    return scale, exact(norm.bias) - scale * exact(norm.running_mean)
+
+
+def _weight(layer: nn.Module) -> Tensor:
+    """As it is applied."""
+    weight = exact(layer.get_parameter("weight"))
+    if not isinstance(layer, NormalisedConv2d):
+        return weight
+    norms = torch.linalg.vector_norm(weight, dim=(1, 2, 3))
+    factor: Factors = exact(layer.log_scale).exp() / norms
+    return weight * factor[:, None, None, None]
+
+
 def _channel_map(unit: Unit, rate_code: Tensor) -> tuple[Factors | None, Factors | None]:
     """Scale and shift of each channel by gate and batch normalisation."""
     gate, norm = factors(unit.gated.gate, rate_code), unit.norm
     if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
         return gate, None
-    if norm.running_mean is None or norm.running_var is None:
-        raise ValueError(f"{norm} keeps no running statistics; fold one that does")
-    scale = exact(norm.weight) / (exact(norm.running_var) + norm.eps).sqrt()
-    shift = exact(norm.bias) - scale * exact(norm.running_mean)
+    scale, shift = norm_map(norm)
     if gate is None:
         return scale, shift
     return gate * scale, shift if unit.place == "before_norm" else gate * shift

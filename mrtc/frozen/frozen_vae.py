@@ -9,8 +9,10 @@ Keep it beside the weights that came with it::
 """
 
 import json
+from collections.abc import Iterator
+from math import prod
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
-KEY, VERSION = "frozen_vae", 1
+KEY, VERSION = "frozen_vae", 2
 """Where the description stands in the file's metadata, and its newest form."""
 
 UNKNOWN = "_UNK"
@@ -26,6 +28,9 @@ UNKNOWN = "_UNK"
 
 BLOCK_CELLS = 2**20
 """Logits of words worked on at a time."""
+
+LEVELS, LARGEST_LOG_SCALE = 256, 7
+"""Of a channel in a mixture of logistics, and how far log scales go on both sides of zero."""
 
 State = tuple[Tensor, Tensor]
 """The hidden state and the cell of an LSTM, (document, feature) both."""
@@ -56,11 +61,170 @@ class Append(nn.Module):
         return torch.cat([x, self.value.expand(len(x), -1)], 1)
 
 
+class Scale(nn.Module):
+    """scale * x + shift, of each channel of maps."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.empty(channels, 1, 1))
+        self.shift = nn.Parameter(torch.empty(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the shape of ``x``."""
+        return torch.addcmul(self.shift, x, self.scale)
+
+
+class Bend(nn.Module):
+    """x, bent smoothly to lie between -most and most."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__()
+        self.most = most
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the shape of ``x``."""
+        return self.most * torch.tanh(x / self.most)
+
+
+class Squares(nn.Module):
+    """The four pixels of each 2 x 2 square as maps of half the side, one after another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, 2 a, 2 b) to (batch, 4 channels, a, b)."""
+        return torch.cat([x[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)], 1)
+
+
+class Excite(nn.Module):
+    """Each channel times what is made of the means of all of them."""
+
+    def __init__(self, inner: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.inner = sequence(inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the shape of ``x``."""
+        scale: Tensor = self.inner(x.mean((2, 3)))
+        return x * scale[..., None, None]
+
+
+class Cell(nn.Module):
+    """skip(x) + inner(x); a skip without layers is x."""
+
+    def __init__(self, skip: list[dict[str, Any]], inner: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.skip, self.inner = sequence(skip), sequence(inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps, of the same side, half of it or twice."""
+        skip, added = self.skip(x), self.inner(x)
+        out: Tensor = skip + added
+        return out
+
+
+class BottomUp(nn.Module):
+    """An image to features for each latent group; the last step's, of the top group, come first."""
+
+    def __init__(self, steps: list[list[dict[str, Any]]]) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList(sequence(step) for step in steps)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Maps of the side of each group's codes."""
+        features = []
+        for step in self.steps:
+            x = step(x)
+            features.append(x)
+        return features[::-1]
+
+
+class Group(nn.Module):
+    """One latent group: cells, its prior and posterior, and how its codes join the state.
+
+    The top group has no cells, the prior N(0, 1), and a posterior that does not read the state.
+    """
+
+    def __init__(self, shape: list[int], **parts: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.cells, self.posterior, self.merge = (
+            sequence(parts[name]) for name in ("cells", "posterior", "merge")
+        )
+        self.prior, self.of_state = (
+            sequence(parts[name]) if parts[name] else None for name in ("prior", "of_state")
+        )
+
+    def enter(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The state behind the cells, then mean and log sigma of the prior."""
+        state = self.cells(state)
+        if self.prior is None:
+            zero = state.new_zeros(())
+            return state, zero, zero
+        mean, log_sigma = self.prior(state).chunk(2, dim=1)
+        return state, mean, log_sigma
+
+    def infer(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log sigma of the posterior, as distances from the prior's."""
+        if self.of_state is not None:
+            features = features + self.of_state(state)
+        mean, log_sigma = self.posterior(features).chunk(2, dim=1)
+        return mean, log_sigma
+
+    def leave(self, state: Tensor, z: Tensor) -> Tensor:
+        """The state with the codes in it."""
+        out: Tensor = self.merge(torch.cat([state, z], 1))
+        return out
+
+
+class TopDown(nn.Module):
+    """Latent groups from the top down, each given those above it.
+
+    Outside, the codes of all groups stand in one row, and are whitened, u = (z - mean) / sigma by
+    the prior of their group, so that the prior of all of them is N(0, 1).
+    """
+
+    def __init__(self, start: list[int], groups: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.empty(start))
+        self.groups = nn.ModuleList(Group(**group) for group in groups)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(batch, codes) to the state after the last group, maps."""
+        state = self.start.expand(len(u), -1, -1, -1)
+        for group, codes in self._by_group(u):
+            state, mean, log_sigma = group.enter(state)
+            state = group.leave(state, mean + codes * log_sigma.exp())
+        return state
+
+    def infer(self, features: list[Tensor], noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and log sigma of whitened codes along a draw, and the draw that ``noise`` makes."""
+        state, found = self.start.expand(len(noise), -1, -1, -1), []
+        for seen, (group, drawn) in zip(features, self._by_group(noise), strict=True):
+            state, prior_mean, prior_log_sigma = group.enter(state)
+            moved, log_sigma = group.infer(seen, state)
+            mean = moved * (-prior_log_sigma).exp()
+            u = mean + drawn * log_sigma.exp()
+            state = group.leave(state, prior_mean + u * prior_log_sigma.exp())
+            found.append((mean, log_sigma, u))
+        mean, log_sigma, u = (
+            torch.cat([part.flatten(1) for part in parts], 1) for parts in zip(*found, strict=True)
+        )
+        return mean, log_sigma, u
+
+    def _by_group(self, codes: Tensor) -> Iterator[tuple[Group, Tensor]]:
+        """Each group with its part of the codes, as maps."""
+        groups = cast("list[Group]", list(self.groups))
+        parts = torch.split(codes, [prod(group.shape) for group in groups], 1)
+        for group, part in zip(groups, parts, strict=True):
+            yield group, part.reshape(-1, *group.shape)
+
+
 LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
     for layer in (
         *(nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.ReLU, nn.Sigmoid, nn.Tanh),
         *(nn.Flatten, nn.Unflatten, Residual, Append),
+        *(nn.SiLU, nn.ELU, nn.Upsample, nn.ZeroPad2d, Scale, Bend, Squares, Excite, Cell),
+        *(BottomUp, TopDown),
     )
 }
 
@@ -107,23 +271,31 @@ class FrozenVAE(FrozenModel):
         return mean, log_sigma
 
     def decode(self, z: Tensor) -> Tensor:
-        """(batch, codes) to ``(batch, *shape)``: logits if it is Bernoulli, else means."""
+        """(batch, codes) to what the likelihood takes.
+
+        Logits, ``(batch, *shape)``, if it is Bernoulli; the parameters of each pixel, of more
+        channels, if it is a mixture of logistics; else means.
+        """
         out: Tensor = self.decoder(z)
         return out
 
     def mean(self, z: Tensor) -> Tensor:
         """The mean of the likelihood of each code vector."""
         out = self.decode(z)
+        if self.about["likelihood"] == "logistic_mixture":
+            return LogisticMixture(out, self.about["shape"][0]).mean()
         return out.sigmoid() if self.about["likelihood"] == "bernoulli" else out
 
-    def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Means of the likelihood at ``count`` draws from the prior."""
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """Means of the likelihood at draws from the prior, its sigma scaled by the temperature."""
         z = torch.randn(count, self.about["codes"], generator=generator, device=generator.device)
-        return self.mean(z)
+        return self.mean(temperature * z)
 
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z), (batch,), in nats; for ``squared_error`` minus the squared error."""
         out = self.decode(z)
+        if self.about["likelihood"] == "logistic_mixture":
+            return LogisticMixture(out, self.about["shape"][0]).log_prob(x)
         if self.about["likelihood"] == "bernoulli":
             cross_entropy = F.binary_cross_entropy_with_logits(out, x, reduction="none")
             return -cross_entropy.flatten(1).sum(1)
@@ -133,6 +305,88 @@ class FrozenVAE(FrozenModel):
         log_sigma = torch.tensor(self.about["log_sigma"]).to(out)
         constant = out[0].numel() * (log_sigma + 0.5 * torch.log(2 * torch.tensor(torch.pi)))
         return -0.5 * squared_error * (-2 * log_sigma).exp() - constant
+
+
+class FrozenHierarchy(FrozenVAE):
+    """Of images, with codes in groups; each group is drawn given those above it.
+
+    The codes of all groups stand in one row, the top group's first, as maps that are flattened
+    (``about["groups"]`` has the channels and sides of each), and have the prior N(0, 1).
+    """
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log sigma of each code, along the way of posterior means.
+
+        To represent, and to show what is kept of ``x``. A rate or an importance weight needs the
+        moments along a draw: ``infer``.
+        """
+        zero = self.top_down.start.new_zeros(len(x), self.about["codes"])
+        mean, log_sigma, _ = self.infer(x, zero)
+        return mean, log_sigma
+
+    def infer(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and log sigma along a draw, and the draw that ``noise`` makes: (batch, codes)."""
+        return self.top_down.infer(self.encoder(x), noise)
+
+    @property
+    def top_down(self) -> TopDown:
+        """The decoder's first layer, which has the posteriors too; behind it are no more codes."""
+        first = self.decoder[0]
+        assert isinstance(first, TopDown)  # noqa: S101 -- so it is written
+        return first
+
+
+class LogisticMixture:
+    """Pixels of 8 bits a channel as mixtures of logistic distributions, cut into levels.
+
+    Args:
+        parameters: (batch, parameter, height, width), each of them for all components: a logit of
+            the weight; a mean for each channel, in [-1, 1]; a log scale for each; coefficients, in
+            tanh, of green on red, blue on red, blue on green.
+        channels: Of the images.
+    """
+
+    def __init__(self, parameters: Tensor, channels: int) -> None:
+        kinds = [1, channels, channels, channels * (channels - 1) // 2]
+        parts = parameters.reshape(len(parameters), sum(kinds), -1, *parameters.shape[2:])
+        logits, self.means, log_scales, coefficients = torch.split(parts, kinds, 1)
+        self.logits = logits[:, 0]
+        self.scales = log_scales.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE).exp()
+        self.slopes = coefficients.tanh()
+
+    def mean(self) -> Tensor:
+        """Of each channel, in [0, 1]: of logistics clipped to it, at the means of those before."""
+        means: list[Tensor] = []
+        for channel, scale in enumerate(self.scales.unbind(1)):
+            centre = self._centre(channel, means)
+            ends = F.softplus((centre + 1) / scale) - F.softplus((centre - 1) / scale)
+            means.append(scale * ends - 1)
+        mixed: Tensor = (torch.stack(means, 1) * self.logits.softmax(1)[:, None]).sum(2)
+        return ((mixed + 1) / 2).clamp(0, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), (batch,), in nats, of images of whole levels in [0, 1]."""
+        level = (x * (LEVELS - 1)).round()[:, :, None]
+        values = list((2 * level / (LEVELS - 1) - 1).unbind(1))
+        total = self.logits.log_softmax(1)
+        for channel, scale in enumerate(self.scales.unbind(1)):
+            middle = (values[channel] - self._centre(channel, values[:channel])) / scale
+            half = 1 / (LEVELS - 1) / scale
+            is_first, is_last = level[:, channel] == 0, level[:, channel] == LEVELS - 1
+            # Between edges a < b there is sigmoid(b) sigmoid(-a) (1 - exp(a - b)), where nothing
+            # cancels; the first and the last level have all of their tails.
+            above = F.logsigmoid(half - middle).masked_fill(is_first, 0)
+            below = F.logsigmoid(middle + half).masked_fill(is_last, 0)
+            inside = (-torch.expm1(-2 * half)).log().masked_fill(is_first | is_last, 0)
+            total = total + above + below + inside
+        return total.logsumexp(1).flatten(1).sum(1)
+
+    def _centre(self, channel: int, before: list[Tensor]) -> Tensor:
+        """The means of a channel, given the values of the channels before it."""
+        centre: Tensor = self.means[:, channel]
+        for slope, value in enumerate(before, channel * (channel - 1) // 2):
+            centre = centre + self.slopes[:, slope] * value
+        return centre
 
 
 class TextEncoder(nn.Module):
@@ -270,8 +524,9 @@ class FrozenTextVAE(FrozenModel):
 
 def build(about: dict[str, Any], weights: dict[str, Tensor]) -> FrozenVAE | FrozenTextVAE:
     """A model from its description and its weights, which it keeps; it draws nothing at random."""
+    kind: type[FrozenVAE | FrozenTextVAE] = FrozenHierarchy if "groups" in about else FrozenVAE
     with torch.device("meta"):
-        model = FrozenTextVAE(about) if about["likelihood"] == "tokens" else FrozenVAE(about)
+        model = FrozenTextVAE(about) if about["likelihood"] == "tokens" else kind(about)
     model.load_state_dict(weights, assign=True)
     return model.requires_grad_(requires_grad=False).eval()
 

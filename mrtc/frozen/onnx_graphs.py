@@ -13,7 +13,8 @@ from jaxtyping import Shaped
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from mrtc.frozen.frozen_vae import FrozenTextVAE, FrozenVAE, Residual
+from mrtc.errors import MrtcError
+from mrtc.frozen.frozen_vae import Append, FrozenHierarchy, FrozenTextVAE, FrozenVAE, Residual
 
 OPSET, IR_VERSION = 17, 8
 """Old enough for runtimes from 2022 on."""
@@ -29,14 +30,23 @@ def graphs(model: FrozenVAE | FrozenTextVAE) -> dict[str, onnx.ModelProto]:
     """Encoder and decoder, with any number of examples a batch, by name.
 
     Of arrays, ``encoder``: x to mean and log_sigma; ``decoder``: z to what :meth:`FrozenVAE.decode`
-    gives, ``logits`` or ``mean``.
+    gives, ``logits``, ``mean`` or ``parameters``. Of hierarchies the encoder takes noise too, and
+    gives the draw z that it makes as well; noise of zeros makes that of posterior means.
 
     Of documents, ``encoder``: tokens (document, position), padded at the end, to mean and
     log_sigma; ``start``: z to hidden and cell; ``decoder``: tokens, z, hidden and cell to logits of
     what comes after each token, hidden and cell. One token a call is a step of writing; a whole
     document a call, without padding, is how its probability is computed.
+
+    Raises:
+        MrtcError: If the model has a layer that is not known here.
     """
-    made = _documents(model) if isinstance(model, FrozenTextVAE) else _arrays(model)
+    if isinstance(model, FrozenHierarchy):
+        from mrtc.frozen.onnx_hierarchy import hierarchy  # which builds on this module
+
+        made = hierarchy(model)
+    else:
+        made = _documents(model) if isinstance(model, FrozenTextVAE) else _arrays(model)
     return {name: graph.model(name) for name, graph in made.items()}
 
 
@@ -68,7 +78,11 @@ class Graph:
         self.outputs.append((name, TensorProto.FLOAT, shape))
 
     def layers(self, module: nn.Module, x: str) -> str:
-        """Layers of a frozen model, one after another, from ``x``."""
+        """Layers of a frozen model, one after another, from ``x``.
+
+        Raises:
+            MrtcError: If one of them is not known here.
+        """
         match module:
             case nn.Sequential():
                 for layer in module:
@@ -87,11 +101,15 @@ class Graph:
                 return self.add("Reshape", x, shape)
             case nn.ReLU() | nn.Tanh() | nn.Sigmoid():
                 return self.add(type(module).__name__.capitalize(), x)
-        rows = self.add("Shape", x, start=0, end=1)
-        value = module.get_parameter("value")  # of Append, the only one that is left
-        shape = self.add("Concat", rows, self.constant([len(value)]), axis=0)
-        behind = self.add("Expand", self.constant(value), shape)
-        return self.add("Concat", x, behind, axis=1)
+            case Append():
+                rows = self.add("Shape", x, start=0, end=1)
+                shape = self.add("Concat", rows, self.constant([len(module.value)]), axis=0)
+                behind = self.add("Expand", self.constant(module.value), shape)
+                return self.add("Concat", x, behind, axis=1)
+        raise MrtcError(
+            f"this model cannot be written as ONNX graphs: there is no operator for its layer "
+            f"{type(module).__name__}; leave out --onnx, and use the .safetensors file"
+        )
 
     def linear(self, layer: nn.Linear, x: str) -> str:
         """Of inputs with any number of axes."""
@@ -103,7 +121,12 @@ class Graph:
     def convolution(self, layer: nn.Conv2d | nn.ConvTranspose2d, x: str) -> str:
         """Transposed, or not."""
         pads = [int(pad) for pad in layer.padding]
-        options: dict[str, Any] = {"strides": list(layer.stride), "pads": pads * 2}
+        options: dict[str, Any] = {
+            "strides": list(layer.stride),
+            "pads": pads * 2,
+            "dilations": list(layer.dilation),
+            "group": layer.groups,
+        }
         if isinstance(layer, nn.ConvTranspose2d):
             options["output_padding"] = list(layer.output_padding)
         constants = [self.constant(layer.weight)]

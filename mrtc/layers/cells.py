@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
+from mrtc.layers.batch_norm import WholeBatchNorm2d
 from mrtc.layers.gated import Gating
 from mrtc.layers.normalised import NormalisedConv2d
 
@@ -17,9 +18,9 @@ Hidden = Float[Tensor, "batch feature new_height new_width"]
 RateCode = Float[Tensor, " group"]
 
 
-def norm(channels: int) -> nn.BatchNorm2d:
+def norm(channels: int) -> WholeBatchNorm2d:
     """Batch normalisation as cells have it."""
-    return nn.BatchNorm2d(channels, momentum=NORM_MOMENTUM)
+    return WholeBatchNorm2d(channels, momentum=NORM_MOMENTUM)
 
 
 class SqueezeExcite(nn.Module):
@@ -40,7 +41,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Image) -> Image:
         """``x`` with its channels scaled."""
-        scale = self.excite(self.squeeze(x.mean((2, 3))).relu()).sigmoid()
+        scale: Tensor = self.excite(self.squeeze(x.mean((2, 3))).relu()).sigmoid()
         return x * scale[..., None, None]
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mrtc.layers.batch_norm import WholeBatchNorm1d, WholeBatchNorm2d
 from mrtc.layers.convolution import apply_layer
 from mrtc.layers.gated import Gated
 
@@ -76,5 +77,5 @@ class Unit(nn.Module):
 
 def _batch_norm(layer: nn.Module) -> nn.Module:
     if isinstance(layer, nn.Linear):
-        return nn.BatchNorm1d(layer.out_features)
-    return nn.BatchNorm2d(layer.get_parameter("bias").numel())
+        return WholeBatchNorm1d(layer.out_features)
+    return WholeBatchNorm2d(layer.get_parameter("bias").numel())

@@ -1,6 +1,7 @@
 """The two objectives, from one configuration: beta-VAE and beta-TCVAE."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -10,6 +11,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from mrtc.distributions import DiagonalGaussian
+from mrtc.hierarchy import LatentGroup
+from mrtc.objectives.balancing import balanced_rate
 from mrtc.objectives.schedules import RateSchedule
 from mrtc.objectives.total_correlation import Estimator, rate_terms
 
@@ -33,12 +36,19 @@ class ObjectiveConfig:
     betas leave something to be learned for low ones. None, which 0 becomes, weighs all betas alike,
     as do runs of versions that have not this entry."""
     rate_schedule: RateSchedule = "constant"
-    """Of the rate's weight; baselines only, for a multi-rate model is trained at all its betas."""
+    """Of the rate's weight. What anneals it is for baselines only, for a multi-rate model is
+    trained at all its betas; ``held`` is for both."""
     free_bits: Annotated[
         float | None, Field(gt=0, allow_inf_nan=False), BeforeValidator(lambda bits: bits or None)
     ] = None
     """Rate of each code, in nats, that costs no more than none, see :func:`floored_rate`; for
     ``beta`` and baselines only. None, which 0 becomes: every code pays for all of its rate."""
+    group_balance: Annotated[
+        bool | None, BeforeValidator(lambda is_on: None if is_on is False else is_on)
+    ] = None
+    """Whether latent groups share the rate's price unequally while the schedule keeps its weight
+    below 1, see :func:`~mrtc.objectives.balancing.balanced_rate`; for ``beta`` and baselines of
+    hierarchies only. None, which False becomes: all groups pay alike."""
 
     def __post_init__(self) -> None:
         if self.free_bits is not None and self.name != "beta":
@@ -47,6 +57,21 @@ class ObjectiveConfig:
                 f"{self.name} weighs are no sums over codes: leave out free bits of "
                 f"{self.free_bits:g} nats, or take the objective `beta`"
             )
+        has_balance = (
+            self.name == "beta" and not self.free_bits and self.rate_schedule != "constant"
+        )
+        if self.group_balance and not has_balance:
+            raise ValueError(
+                "groups are balanced while a schedule keeps the weight of the plain rate below 1, "
+                f"got the objective {self.name} with free bits {self.free_bits} and a "
+                f"{self.rate_schedule} schedule; leave the balance out, or take `beta` without "
+                "free bits and a schedule that is monotonic, cyclic or held"
+            )
+
+    @property
+    def is_sum_over_examples(self) -> bool:
+        """Whether an example's objective depends on no other of its batch."""
+        return self.name == "beta" and self.free_bits is None and not self.group_balance
 
     def betas_in(self, batch: int) -> int:
         """Betas drawn for a batch of so many examples."""
@@ -86,10 +111,12 @@ def objective_terms(
     beta: Float[Tensor, " group"],
     population: int,
     rate_weight: float = 1.0,
+    groups: Sequence[LatentGroup] = (),
 ) -> dict[str, Float[Tensor, " batch"]]:
     """The objective and its terms, per example, in nats (times a weight, with ``balance``).
 
-    With ``free_bits`` the objective alone has the floored rate; the rate among the terms is true.
+    With ``free_bits`` the objective alone has the floored rate, and with ``group_balance`` it alone
+    has the balanced one; the rate among the terms is true.
 
     Args:
         config: Which objective.
@@ -99,12 +126,16 @@ def objective_terms(
         beta: One for each of equal groups of consecutive examples.
         population: Examples in the dataset.
         rate_weight: Multiplies all but the distortion, see :mod:`mrtc.objectives.schedules`.
+        groups: Of a hierarchy, the order of whose codes ``posterior`` has.
 
     Returns:
         ``objective`` (its mean is minimised), ``distortion``, ``rate``; for ``tcvae`` also
         ``index_code_mi``, ``total_correlation`` and ``dimensionwise_kl``, which sum to the rate at
         the draw. These three are estimates from a minibatch: of the right gradient, not values to
         report. The constant that ``weighted`` adds to them is left out here.
+
+    Raises:
+        ValueError: If groups are to be balanced and there are none.
 
     References:
         Higgins et al., ICLR 2017; Chen et al., NeurIPS 2018.
@@ -114,7 +145,10 @@ def objective_terms(
     rate = rates.sum(1)
     weight = (1 + beta) ** -(config.balance or 0.0)
     if config.name == "beta":
-        priced = rate if config.free_bits is None else floored_rate(rates, config.free_bits)
+        if config.group_balance and rate_weight < 1:
+            priced = balanced_rate(rates, groups)
+        else:
+            priced = rate if config.free_bits is None else floored_rate(rates, config.free_bits)
         objective = weight * (distortion + rate_weight * beta * priced)
         return {"objective": objective, "distortion": distortion, "rate": rate}
     terms = rate_terms(

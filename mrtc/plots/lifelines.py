@@ -67,11 +67,13 @@ def lifelines(results: Results) -> Figure:
     left.set_ylim(len(rows) - 0.5, -0.5)
     for right in others:
         _draw_factors(right, lines, rows)
-        figure.legend(handles=_legend(lines, rows), loc="outside right center")
+        legend = figure.legend(handles=_legend(lines, rows), loc="outside right center")
+        for text in legend.get_texts():  # names, which may hold dollar signs
+            text.set_parse_math(False)
     for axes in (left, *others):
         beta_axis(axes, lines.beta)
         axes.tick_params(axis="y", length=0)
-    figure.suptitle(_title(results, lines, len(alive)))
+    figure.suptitle(_title(results, lines, len(alive)), parse_math=False)
     return figure
 
 

@@ -21,7 +21,9 @@ def rate_distortion(series: Sequence[Series]) -> dict[str, Any]:
     unit = next((s.variables["distortion"].unit for s in series if "distortion" in s.values), "")
     lines = [_line(at, one, "rate", "distortion") for at, one in enumerate(series)]
     marks = [_mark(at, one) for at, one in enumerate(series)]
-    figure = go.Figure([*lines, *marks], _layout("rate (nats)", f"distortion ({unit})"))
+    figure = go.Figure(
+        [*lines, *marks], _layout("rate (nats)", f"distortion ({html.escape(unit, quote=False)})")
+    )
     return dict(figure.to_plotly_json())
 
 

@@ -5,6 +5,7 @@ other, by their digests. Whatever comes from files is escaped by the template, o
 """
 
 import hashlib
+import shlex
 from base64 import b64encode
 from collections.abc import Sequence
 from importlib import resources
@@ -89,6 +90,12 @@ def _page(
     from mrtc.report.figures import over_beta, rate_distortion
 
     names = list(dict.fromkeys(name for one in series for name in one.variables))
+    if not names:
+        raise ResultsError(
+            f"{', '.join(str(source.path) for source in sources)} holds no number over beta to "
+            "show, neither a metric nor a score; evaluate with `mrtc eval`, or add scores with "
+            "`mrtc rescore`"
+        )
     first = next((name for name in PREFERRED if name in names), names[0])
     betas = _betas(series)
     folder = resources.files(__package__)
@@ -99,6 +106,7 @@ def _page(
     )
     template = environment.from_string((folder / "template.html").read_text("utf-8"))
     quantities = [_quantity(series, name) for name in names]
+    missing = [str(source.path) for source in sources if _lacks_pictures(source)]
     return template.render(
         policy=_policy(library, script),
         style=Markup(style),  # noqa: S704 -- ours
@@ -113,7 +121,10 @@ def _page(
         first=first,
         shown=max(map(len, frames)),
         stored=stored,
-        missing=[str(source.path) for source in sources if _lacks_pictures(source)],
+        missing=missing,
+        command=f"mrtc report {shlex.quote(missing[0])} --checkpoint CHECKPOINT.pt"
+        if missing
+        else "",
         are_texts=any(source.config.get("text") for source in sources),
         files=[described(source) for source in sources],
         costs=list(COST_TITLES.values()),

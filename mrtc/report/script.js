@@ -68,6 +68,8 @@
       { "shapes[0].x0": beta, "shapes[0].x1": beta }, marks);
   };
 
+  // Plotly reads tags in titles, so a title that looks like one must not be one.
+  const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
   const showQuantity = () => {
     const one = data.quantities.find((entry) => entry.name === quantity.value);
     const lines = data.series.map((_, at) => at);
@@ -75,10 +77,11 @@
     byId("curve").setAttribute("aria-label", `${one.title} over beta, a curve for each model; the numbers stand in the tables below`);
     document.querySelector("label[for=quantity]").dataset.shown = one.title;
     Plotly.update("curve", { y: data.series.map((series) => series.values[one.name] ?? none(series)) },
-      { "yaxis.title.text": one.unit ? `${one.title} (${one.unit})` : one.title }, lines);
+      { "yaxis.title.text": escaped(one.unit ? `${one.title} (${one.unit})` : one.title) }, lines);
   };
 
-  const scaleOf = (map) => Math.max(...map.shares.flat(2).map((x) => x ?? 0), 1e-9);
+  // One by one: of many factors and betas there are more shares than a call takes arguments.
+  const scaleOf = (map) => map.shares.flat(2).reduce((most, x) => Math.max(most, x ?? 0), 1e-9);
   const cell = (tag, text, scope) => {
     const element = document.createElement(tag);
     element.textContent = text;

@@ -48,6 +48,7 @@ def to_dataset(results: Results) -> "xarray.Dataset":
         "beta": results.beta[results.evaluated],
         "code": np.arange(results.header.num_codes),
         "factor": np.array(results.factors, dtype=object),
+        "group": np.arange(len(results.header.groups)),
     }
     used = {dim for dims, *_ in arrays.values() for dim in dims} | {"beta"}
     return xarray.Dataset(

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mrtc import __version__
+from mrtc.hierarchy import LatentGroup
+from mrtc.results.groups import GROUP, all_codes, groups_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,7 @@ class Header:
     beta: Float[np.ndarray, " beta"]
     """The grid of rate weights."""
     num_codes: int
+    """Of the model; of a hierarchy, codes of the one group that is kept."""
     factors: tuple[str, ...]
     """Names of the ground-truth factors; empty where the data has none."""
     config: Mapping[str, Any]
@@ -53,6 +56,21 @@ class Header:
             )
 
     @property
+    def groups(self) -> tuple[LatentGroup, ...]:
+        """Latent groups of a hierarchy, the top one first; none where there is no hierarchy."""
+        return groups_of(self.parameters)
+
+    @property
+    def group(self) -> int | None:
+        """Of a hierarchy, the group whose codes are kept."""
+        return self.parameters.get(GROUP) if self.groups else None
+
+    @property
+    def all_codes(self) -> int:
+        """Codes of the model, those of all groups."""
+        return all_codes(self.parameters, self.num_codes)
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Length of each dimension of the file."""
         return {
@@ -60,6 +78,7 @@ class Header:
             "code": self.num_codes,
             "factor": len(self.factors),
             "example": len(self.index),
+            "group": len(self.groups),
         }
 
 

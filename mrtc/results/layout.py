@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from mrtc.results.header import Header, to_json, versions
-from mrtc.results.schema import CLASSES, FORMAT, VERSION, Variable
+from mrtc.results.schema import CLASSES, FORMAT, VERSION, VERSION_WITHOUT_GROUPS, Variable
 
 LONG_NAMES = {
     "seed": "seed of the run",
@@ -22,6 +22,7 @@ LONG_NAMES = {
     "code": "code",
     "factor": "ground-truth factor",
     "example": "index of the example in the data",
+    "group": "latent group, the top one first",
 }
 
 
@@ -29,7 +30,7 @@ def write_header(file: h5py.File, header: Header) -> None:
     """Fills an empty file: attributes, dimensions, flags, and the classes of the kept examples."""
     file.attrs.update(
         format=FORMAT,
-        schema_version=VERSION,
+        schema_version=VERSION if header.groups else VERSION_WITHOUT_GROUPS,
         fingerprint=header.fingerprint,
         seed=header.seed,
         data_source=header.source,
@@ -45,6 +46,8 @@ def write_header(file: h5py.File, header: Header) -> None:
         "factor": np.array(header.factors, dtype=h5py.string_dtype()),
         "example": header.index,
     }
+    if header.groups:
+        scales["group"] = np.arange(len(header.groups))
     for name, values in scales.items():
         scale = file.create_dataset(name, data=values)
         scale.make_scale(name)

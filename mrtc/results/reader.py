@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from mrtc import __version__
 from mrtc.errors import ResultsError
+from mrtc.results.groups import one_group
 from mrtc.results.header import Header
 from mrtc.results.layout import read_header
 from mrtc.results.markup import over_beta
@@ -71,6 +72,39 @@ class Results:
         """The whole configuration of the run."""
         return self.header.config
 
+    @property
+    def kept_group(self) -> str:
+        """In words, of a hierarchy, the group whose codes are kept and scored; empty for others."""
+        header = self.header
+        return "" if header.group is None else one_group(header.groups, header.group)
+
+    @property
+    def rate_group(self) -> Float[np.ndarray, "evaluated group"]:
+        """Rate of each latent group in nats, at the evaluated betas.
+
+        Raises:
+            ResultsError: If the model is no hierarchy.
+        """
+        return self._of_groups("rate_group")
+
+    @property
+    def active_units_group(self) -> Float[np.ndarray, "evaluated group"]:
+        """Active units of each latent group, at the evaluated betas.
+
+        Raises:
+            ResultsError: If the model is no hierarchy.
+        """
+        return self._of_groups("active_units_group")
+
+    def _of_groups(self, name: str) -> Float[np.ndarray, "evaluated group"]:
+        if not self.header.groups:
+            raise ResultsError(
+                f"{self.path} holds no {name}: it is of a model without latent groups, whose "
+                f"{self.header.num_codes} codes are drawn at once; give results of a hierarchy, "
+                "such as one trained with --arch nvae"
+            )
+        return self.metric(name)
+
     def table(self) -> pd.DataFrame:
         """One row for each evaluated beta, one column for each metric that is one number."""
         columns = {
@@ -126,11 +160,16 @@ class Results:
         done = self.beta[self.evaluated]
         return (
             f"{len(done)} of {len(self.beta)} betas evaluated, {done.min():.4g} to "
-            f"{done.max():.4g}; {self.header.num_codes} codes, {len(self.scores)} scores"
+            f"{done.max():.4g}; {self._codes()}, {len(self.scores)} scores"
         )
 
+    def _codes(self) -> str:
+        if self.header.group is None:
+            return f"{self.header.num_codes} codes"
+        return f"{self.header.all_codes} codes, those of {self.kept_group} kept"
+
     def long_table(self, name: str) -> pd.DataFrame:
-        """One row for each value of ``name``: its beta, code and factor as it has them, the value.
+        """One row for each value of ``name``: its beta, code, factor and group as it has them.
 
         Raises:
             ResultsError: If the file does not hold it.
@@ -140,6 +179,7 @@ class Results:
             "beta": self.beta[self.evaluated],
             "code": np.arange(self.header.num_codes),
             "factor": list(self.factors),
+            "group": np.arange(len(self.header.groups)),
         }
         dims = VARIABLES[name].dims
         index = pd.MultiIndex.from_product([labels[dim] for dim in dims], names=dims)

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from mrtc.errors import ResultsError
+from mrtc.results.groups import all_codes
 from mrtc.results.markup import over_beta
 from mrtc.results.reader import Results
 from mrtc.results.sameness import (
@@ -51,6 +52,11 @@ class RunSet:
     """By the names of ``COST``, one entry a run: a multi-rate model is one run a seed."""
     failures: Mapping[tuple[int, float], str] = field(default_factory=dict)
     """Why a run has no values, by its seed and beta."""
+
+    @property
+    def all_codes(self) -> int:
+        """Codes of each model, those of all groups of a hierarchy."""
+        return all_codes(self.parameters, self.num_codes)
 
     def __repr__(self) -> str:
         return f"<RunSet of {self._summary()}>"

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from mrtc.files import write_atomically
+from mrtc.results.groups import groups_of
 from mrtc.results.header import to_json, versions
 from mrtc.results.layout import LONG_NAMES
 from mrtc.results.reader import opened
@@ -49,6 +50,8 @@ def write_runs(path: Path, runs: RunSet) -> None:
             "code": np.arange(runs.num_codes),
             "factor": np.array(runs.factors, dtype=h5py.string_dtype()),
         }
+        if groups := groups_of(runs.parameters):
+            scales["group"] = np.arange(len(groups))
         for name, values in scales.items():
             file.create_dataset(name, data=values).make_scale(name)
             file[name].attrs["long_name"] = LONG_NAMES[name]

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 FORMAT = "mrtc-results"
-VERSION = 1
+VERSION = 2
 """Rises when an older reader would misread the file; a new variable does not raise it."""
 
-Dimension = Literal["seed", "beta", "run", "code", "factor", "example"]
+VERSION_WITHOUT_GROUPS = 1
+"""Of files of models that are no hierarchies, which older readers read as well. To those, the codes
+of one group, which a file of a hierarchy keeps, would be all codes."""
+
+Dimension = Literal["seed", "beta", "run", "code", "factor", "example", "group"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Variable:
     name: str
     dims: tuple[Dimension, ...]
     unit: str
-    """``nats``, ``count``, or ``1`` for a number without unit."""
+    """``nats``, ``bits per dimension``, ``count``, or ``1`` for a number without unit."""
     long_name: str
     source: str
     """Where the quantity is defined: a paper, or ``data`` for what was given."""
@@ -33,6 +37,9 @@ BOWMAN = "Bowman et al., Generating Sentences from a Continuous Space, CoNLL 201
 BURDA = "Burda et al., Importance Weighted Autoencoders, ICLR 2016"
 CHEN = "Chen et al., Isolating Sources of Disentanglement, NeurIPS 2018"
 KINGMA = "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014"
+VAHDAT = "Vahdat and Kautz, NVAE, NeurIPS 2020"
+
+THEIS = "Theis et al., A Note on the Evaluation of Generative Models, ICLR 2016"
 
 HIGHER: Final = "higher is better"
 LOWER: Final = "lower is better"
@@ -44,6 +51,13 @@ VARIABLES: dict[str, Variable] = {
         Variable("rate_error", ("beta",), "nats", "standard error of the rate's mean", BAE),
         Variable(
             "rate_code", ("beta", "code"), "nats", "rate of each code, mean over examples", BAE
+        ),
+        Variable(
+            "rate_group",
+            ("beta", "group"),
+            "nats",
+            "rate of each latent group, mean over examples",
+            VAHDAT,
         ),
         Variable("distortion", ("beta",), "nats", "distortion, mean over examples", BAE, LOWER),
         Variable(
@@ -84,6 +98,29 @@ VARIABLES: dict[str, Variable] = {
             LOWER,
         ),
         Variable(
+            "rate_bits_per_dimension",
+            ("beta",),
+            "bits per dimension",
+            "rate for each entry of an example, mean over examples",
+            BAE,
+        ),
+        Variable(
+            "distortion_bits_per_dimension",
+            ("beta",),
+            "bits per dimension",
+            "distortion for each entry of an example, mean over examples",
+            BAE,
+            LOWER,
+        ),
+        Variable(
+            "bits_per_dimension",
+            ("beta",),
+            "bits per dimension",
+            "bits for each entry of an example, by the evidence lower bound: at most",
+            THEIS,
+            LOWER,
+        ),
+        Variable(
             "effective_samples",
             ("beta",),
             "count",
@@ -91,6 +128,13 @@ VARIABLES: dict[str, Variable] = {
             "Kish, Survey Sampling, 1965",
         ),
         Variable("active_units", ("beta",), "count", "active units", BURDA),
+        Variable(
+            "active_units_group",
+            ("beta", "group"),
+            "count",
+            "active units of each latent group",
+            BURDA,
+        ),
         Variable(
             "code_variance",
             ("beta", "code"),

@@ -2,23 +2,27 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
+from torch import Tensor
 
-from mrtc.datasets.examples import DrawnExamples, Examples
+from mrtc.datasets.examples import Examples
 from mrtc.devices import Precision, autocast, keep_freed_memory
 from mrtc.distributions import DiagonalGaussian
 from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
 from mrtc.progress import Progress
-from mrtc.randomness import torch_stream
 from mrtc.training.config import TrainingConfig
+from mrtc.training.draws import Draws
 from mrtc.training.engine import Share, accelerator
 from mrtc.training.interrupts import deferred_interrupts
+from mrtc.training.regularisation import SpectralPenalty
 from mrtc.training.state import TrainingState
 from mrtc.training.steps import (
-    adam,
     divergence,
     is_recorded,
+    joined,
+    optimizer_of,
     order_of,
     require_finite_weights,
     set_learning_rate,
@@ -71,24 +75,44 @@ def train(
 
     Raises:
         DivergenceError: If the objective is not finite; what was saved before is left as it is.
-        MrtcError: If several processes cannot share a batch equally.
+        MrtcError: If several processes cannot share a batch equally, or a model without any layer
+            for it is to have spectral regularisation.
         KeyboardInterrupt: On Ctrl-C, SIGTERM or SIGUSR1, after saving.
     """
     engine = accelerator(device)
-    share = Share(engine, config.batch)
+    share = Share(engine, config.batch // config.parts)
     if device.type == "cpu":
         keep_freed_memory()
     vae.to(device).train()
-    optimizer = adam(vae, config)
+    optimizer = optimizer_of(vae, config)
     state = state or TrainingState()
+    penalty = None
+    if config.spectral is not None:
+        penalty = SpectralPenalty(vae, config.spectral, state.spectral, seed)
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
     model, optimizer = engine.prepare(vae, optimizer)
     order = order_of(examples, config.batch, seed)
 
+    def terms_of(draws: Draws, step: int) -> dict[str, Tensor]:
+        x = draws.examples(examples, share)
+        with autocast(precision, device):
+            out = share.gather(model(x, share.of_groups(draws.beta), share.of(draws.noise)))
+        return objective_terms(
+            objective,
+            distortion=out.distortion,
+            posterior=DiagonalGaussian(out.mean, out.log_sigma),
+            z=out.z,
+            beta=draws.beta,
+            population=len(examples),
+            rate_weight=rate_weight(objective.rate_schedule, step, config.steps),
+            groups=vae.groups,
+        )
+
     def save_now(step: int) -> None:
         require_finite_weights(vae, step)
         state.step, state.optimizer = step, optimizer.state_dict()
+        state.spectral = {} if penalty is None else penalty.vectors()
         state.seconds = seconds_before + time.monotonic() - start
         if engine.is_main_process:
             save(state)
@@ -106,31 +130,24 @@ def train(
     ):
         for step in range(state.step, config.steps):
             set_learning_rate(optimizer, config.learning_rate_at(step))
-            index = order.batch_at(step).to(device)
-            if isinstance(examples, DrawnExamples):
-                x = share.of(examples.draw(index, torch_stream(seed, "draw", step, device=device)))
-            else:
-                x = examples.images(share.of(index))
-            beta = vae.betas.draw(
-                objective.betas_in(config.batch), torch_stream(seed, "beta", step, device=device)
+            draws = Draws.at(
+                *(step, order.batch_at(step).to(device), examples, vae),
+                betas=objective.betas_in(config.batch),
+                seed=seed,
             )
-            generator = torch_stream(seed, "posterior", step, device=device)
-            noise = torch.randn(config.batch, vae.codes, generator=generator, device=device)
-            with autocast(precision, device):
-                out = share.gather(model(x, share.of_groups(beta), share.of(noise)))
-            terms = objective_terms(
-                objective,
-                distortion=out.distortion,
-                posterior=DiagonalGaussian(out.mean, out.log_sigma),
-                z=out.z,
-                beta=beta,
-                population=len(examples),
-                rate_weight=rate_weight(objective.rate_schedule, step, config.steps),
-            )
-            loss = terms["objective"].mean()
-            if not loss.isfinite():
-                raise divergence(step, terms["objective"], beta)
-            engine.backward(loss)
+            parts: list[dict[str, Tensor]] = []
+            for part in draws.parts(config.parts):
+                is_last = len(parts) == config.parts - 1
+                # Processes add up their gradients once, when all parts have theirs.
+                with nullcontext() if is_last else engine.no_sync(model):
+                    terms = terms_of(part, step)
+                    loss = terms["objective"].mean() / config.parts
+                    if not loss.isfinite():
+                        raise divergence(step, terms["objective"], part.beta)
+                    if is_last and penalty is not None:
+                        loss = loss + penalty()
+                    engine.backward(loss)
+                parts.append({name: term.detach() for name, term in terms.items()})
             if config.clip is not None:
                 engine.clip_grad_norm_(vae.parameters(), config.clip)
             optimizer.step()
@@ -138,7 +155,7 @@ def train(
 
             numbers = None
             if is_recorded(step, config.steps):
-                means = {name: term.mean().item() for name, term in terms.items()}
+                means = {name: term.mean().item() for name, term in joined(parts).items()}
                 state.history.append({"step": step} | means)
                 if engine.is_main_process:
                     record(step, means)

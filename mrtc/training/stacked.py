@@ -31,6 +31,13 @@ from mrtc.training.steps import (
 from mrtc.vae import VAE
 
 
+def unstackable(config: TrainingConfig) -> list[str]:
+    """What a step of many models at once does not do, of what is asked for."""
+    names = ("clip", "optimizer", "accumulate", "spectral")
+    found = {name: getattr(config, name) for name in names}
+    return [f"{name} {value}" for name, value in found.items() if value is not None]
+
+
 def train_stacked(
     vaes: Sequence[VAE],
     examples: Examples,
@@ -77,12 +84,18 @@ def train_stacked(
 
     Raises:
         ValueError: If the models cannot be stacked: one is trained for a range of betas or has
-            buffers, they differ in architecture, or they stand at different steps.
+            buffers, they differ in architecture, or they stand at different steps; or if
+            :func:`unstackable` finds what a step of many has not.
         KeyboardInterrupt: On Ctrl-C, SIGTERM or SIGUSR1, after saving; its notes name the models
             that had failed by then.
     """
     states = [TrainingState() for _ in vaes] if states is None else states
     require_stackable(vaes, seeds, states)
+    if found := unstackable(config):
+        raise ValueError(
+            "stacked training takes plain steps of Adam on the whole batch, got "
+            f"{', '.join(found)}; train these models by `train`"
+        )
     engine = accelerator(device)
     if engine.num_processes > 1:
         raise MrtcError(

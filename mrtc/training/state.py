@@ -33,6 +33,9 @@ class TrainingState:
     """Means over the minibatch of the objective's terms at some steps, in nats."""
     seconds: float = 0.0
     """Spent on these steps, over all sittings; NaN in checkpoints that did not count them."""
+    spectral: dict[str, Tensor] = field(default_factory=dict)
+    """Vectors of :class:`mrtc.training.regularisation.SpectralPenalty`, by the name of the layer;
+    empty before the first step, and without the penalty."""
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Checkpoint:
             "optimizer": self.state.optimizer,
             "history": json.dumps(self.state.history),
             "seconds": self.state.seconds,
+            "spectral": self.state.spectral,
             "vocabulary": self.vocabulary,
         }
         torch.save(content, buffer)
@@ -106,6 +110,7 @@ class Checkpoint:
             content["optimizer"],
             json.loads(content["history"]),
             content.get("seconds", math.nan),
+            content.get("spectral", {}),
         )
         vocabulary = content.get("vocabulary", "")
         return cls(content["config"], content["weights"], state, vocabulary)

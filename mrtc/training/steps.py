@@ -1,5 +1,6 @@
 """What both loops do at a step: its examples and learning rate, its record, its checks."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -63,7 +64,12 @@ def order_of(examples: Examples, batch: int, seed: int) -> Order:
     return ExampleOrder(len(examples), batch, seed)
 
 
-def adam(vae: VAE, config: TrainingConfig) -> torch.optim.Adam:
+def joined(parts: Sequence[dict[str, Tensor]]) -> dict[str, Float[Tensor, " batch"]]:
+    """The terms of a batch from those of its parts."""
+    return {name: torch.cat([terms[name] for terms in parts]) for name in parts[0]}
+
+
+def optimizer_of(vae: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     """The optimiser of a model; gates are a group of their own where they have another speed."""
     groups: list[dict[str, Any]] = [{"params": list(vae.parameters())}]
     if config.gate_speed != 1:
@@ -72,9 +78,11 @@ def adam(vae: VAE, config: TrainingConfig) -> torch.optim.Adam:
         known = set(map(id, fast))
         rest = [weight for weight in vae.parameters() if id(weight) not in known]
         groups = [{"params": rest}, {"params": fast, "speed": config.gate_speed}]
-    return torch.optim.Adam(
-        [group for group in groups if group["params"]], lr=config.learning_rate, fused=True
-    )
+    groups = [group for group in groups if group["params"]]
+    if config.optimizer == "adamax":
+        # Weights are many and small, so a loop over them costs more than what is done in it.
+        return torch.optim.Adamax(groups, lr=config.learning_rate, foreach=True)
+    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -50,7 +50,7 @@ def test_a_report_stands_beside_its_results(run: Run, results: Path, checkpoint:
 def test_what_cannot_be_shown_is_one_message(run: Run, results: Path, checkpoint: Path) -> None:
     for arguments, words in (
         (("missing.h5",), "cannot read missing.h5"),
-        ((checkpoint, "--out", "a.html"), "is not an HDF5 file"),
+        ((checkpoint, "--out", "a.html"), "give the .h5 file that `mrtc eval"),
         ((results, "--out", "a.pdf"), "name a file that ends in .html or .htm"),
         ((results, results), "given twice"),
         ((results, "--checkpoint", results), "give a checkpoint that `mrtc train` wrote"),

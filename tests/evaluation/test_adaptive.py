@@ -180,6 +180,37 @@ def test_the_budget_ends_the_search() -> None:
     assert grid.next(CANDIDATES, {"rate": step(X)}, evaluated) is None
 
 
+def test_unless_named_rate_and_distortion_and_the_mig_decide() -> None:
+    """As far as they are measured; a step in any of them is found, and one in another is not."""
+    evaluated = np.zeros(65, bool)
+    evaluated[[0, 16, 32, 48, 64]] = True
+    flat = np.zeros(65)
+    for name in ("rate", "distortion", "mig_chen"):
+        found = AdaptiveGrid().next(CANDIDATES, {"elbo": flat, name: step(X)}, evaluated)
+        assert found == 24  # between 16 and 32
+    others = {"rate": flat, "active_units": step(X)}
+    assert AdaptiveGrid().next(CANDIDATES, others, evaluated) is None
+
+
+def test_a_named_curve_that_is_not_measured_is_refused() -> None:
+    grid = AdaptiveGrid(refined=("rate", "beauty"))
+    nothing = np.zeros(65, bool)
+    assert grid.next(CANDIDATES, {}, nothing) == 0  # nothing is measured before the first beta
+    nothing[0] = True
+    with pytest.raises(BetaError, match="go by beauty, which is not measured: there are rate; nam"):
+        grid.next(CANDIDATES, {"rate": X}, nothing)
+
+
+def test_a_gap_and_a_curve_of_nan_do_not_hide_a_step_elsewhere() -> None:
+    evaluated = np.zeros(65, bool)
+    evaluated[[0, 16, 32, 48, 64]] = True
+    gap = step(X)
+    gap[64] = np.nan
+    values = np.stack([np.full(65, np.nan), gap])
+    assert next_beta(CANDIDATES, values, evaluated, 0.02) == 24
+    assert next_beta(CANDIDATES, values[:1], evaluated, 0.02) is None
+
+
 @pytest.mark.parametrize(("most", "count"), [(5, 65), (65, 65), (66, 129), (200, 257)])
 def test_candidates_suffice_for_the_budget(most: int, count: int) -> None:
     found = AdaptiveGrid(most_betas=most).candidates(BetaRange(0.1, 10.0))

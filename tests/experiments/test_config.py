@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from mrtc.architectures import ConvConfig
+from mrtc.architectures import ConvConfig, MLPConfig, NVAEConfig, ResNetConfig
 from mrtc.errors import MrtcError
 from mrtc.experiments import PRESETS, RunConfig, preset
 from mrtc.experiments.presets import baseline
@@ -95,3 +95,14 @@ def test_a_sigmoid_and_a_bernoulli_likelihood_are_refused() -> None:
     with pytest.raises(ValueError, match="takes logits, and this decoder ends in a sigmoid"):
         replace(config, model=sigmoid)
     assert replace(config, model=sigmoid, likelihood="squared_error")
+
+
+@pytest.mark.parametrize("architecture", [ConvConfig, MLPConfig, ResNetConfig])
+def test_a_logistic_mixture_is_for_a_decoder_that_puts_out_one(architecture: type) -> None:
+    config = replace(preset("dsprites", "quick", "beta"), model=architecture())
+    with pytest.raises(ValueError, match="logistic_mixture does not go with this"):
+        replace(config, likelihood="logistic_mixture")
+    mixture = NVAEConfig(output="logistic_mixture")
+    with pytest.raises(ValueError, match="bernoulli does not go with this nvae"):
+        replace(config, model=mixture)
+    assert replace(config, model=mixture, likelihood="logistic_mixture")

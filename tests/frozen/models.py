@@ -97,9 +97,9 @@ def make(name: str, likelihood: str = "bernoulli") -> VAE:
 
 def _move(module: nn.Module, stream: torch.Generator) -> None:
     """Norms and gates start alike in all channels; here they do not stay so."""
+    far = next((far for kind, far in MOVED.items() if isinstance(module, kind)), 0.0)
     for parameter in module.parameters(recurse=False):
-        noise = torch.randn(parameter.shape, generator=stream)
-        parameter += MOVED.get(type(module), 0.0) * noise
+        parameter += far * torch.randn(parameter.shape, generator=stream)
 
 
 def batch(vae: VAE, shape: tuple[int, ...], stream: torch.Generator) -> tuple[Tensor, ...]:

@@ -1,11 +1,15 @@
 """ONNX graphs, as ONNX Runtime computes them, against the gated models they come from."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from mrtc.errors import MrtcError
+from mrtc.frozen import frozen_vae
+from mrtc.frozen.frozen_vae import FrozenVAE
 from mrtc.token_sequences import FIRST_SAID
 from mrtc.vae import VAE
 from tests.frozen.models import CASES, DOCUMENTS, IMAGES, difference, documents, make
@@ -85,6 +89,42 @@ def test_documents(name: str) -> None:
         theirs = vae.decode(z, beta).greedy(5)[:, 1:]
         ours = torch.cat(greedy, 1)[:, : theirs.shape[1]]
         assert torch.equal(ours[theirs != 0], theirs[theirs != 0])
+
+
+def frozen(encoder: list[dict[str, Any]], decoder: list[dict[str, Any]], codes: int) -> FrozenVAE:
+    """Of layers by their descriptions, with weights of torch's."""
+    about = {"encoder": encoder, "decoder": decoder, "codes": codes, "shape": [4, 6, 6]}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = FrozenVAE(about | {"likelihood": "squared_error", "beta": 1.0})
+    return model.requires_grad_(requires_grad=False).eval()
+
+
+def test_one_code_and_convolutions_with_all_their_options() -> None:
+    """Groups, dilation, stride and unequal padding, as torch computes them."""
+    options = {"groups": 2, "dilation": [1, 2], "stride": [2, 1], "padding": [1, 2]}
+    encoder = [
+        {"name": "Conv2d", "in_channels": 4, "out_channels": 6, "kernel_size": 3, **options},
+        {"name": "Flatten"},
+        {"name": "Linear", "in_features": 108, "out_features": 2, "bias": False},
+    ]
+    up = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 2}
+    decoder = [
+        {"name": "Linear", "in_features": 1, "out_features": 18},
+        {"name": "Unflatten", "dim": 1, "unflattened_size": [2, 3, 3]},
+        {"name": "ConvTranspose2d", "in_channels": 2, "out_channels": 4, **up},
+    ]
+    model = frozen(encoder, decoder, codes=1)
+    made = onnx_graphs.graphs(model)
+    for name, case in cases(model).items():
+        assert onnx_difference(made[name].SerializeToString(), case) < 1e-6
+
+
+def test_a_layer_that_is_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(frozen_vae.LAYERS, "ELU", torch.nn.ELU)
+    model = frozen([{"name": "Flatten"}, {"name": "ELU"}], [], codes=72)
+    with pytest.raises(MrtcError, match=r"no operator for its layer ELU; leave out --onnx"):
+        onnx_graphs.graphs(model)
 
 
 @pytest.mark.parametrize("name", ["mlp-all", "lstm-texar-head-gated"])

@@ -87,6 +87,16 @@ def test_without_factors_there_is_one_panel(results: Results) -> None:
     assert "3 of 4 codes are active" in figure.get_suptitle()
 
 
+def test_dollars_in_names_are_dollars(results: Results) -> None:
+    """Between two of them matplotlib reads formulas, and stops at what is none."""
+    header = replace(results.header, factors=("a$_{b$", 'a "q" $<b>$'), source="images of $^$")
+    figure = lifelines(replace(results, header=header))
+    figure.canvas.draw()
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[:2] == ["a$_{b$", 'a "q" $<b>$']
+    assert figure.get_suptitle().startswith("images of $^$; ")
+
+
 @pytest.mark.parametrize("codes", [1, 3, 100])
 def test_nothing_is_cut_off(results: Results, codes: int) -> None:
     metrics = {n: v[:, [0, 1, 2] * 34][:, :codes] for n, v in results.metrics.items()}

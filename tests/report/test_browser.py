@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from mrtc.report import render
+from mrtc.report.series import Source
+from mrtc.results import VARIABLES, Results, ScoreSeries
 
 from .conftest import BETA, NASTY, NASTY_END, make_file, source
 
@@ -165,6 +168,39 @@ def test_names_from_files_are_shown_as_they_are(
     assert legend == [multirate.stem, "baselines (2 models)"]
     assert browser.run("return document.querySelectorAll('b, [onclick], [onerror]').length") == 0
     assert browser.run("return window.hacked") is None
+
+
+def test_many_factors_at_many_betas_have_a_map(browser: Browser, tmp_path: Path) -> None:
+    """Forty attributes, 400 betas: more shares than a function of JavaScript takes arguments."""
+    results = source(make_file(tmp_path / "a.h5")).content
+    assert isinstance(results, Results)
+    factors = tuple(f"attribute {at}" for at in range(40))
+    beta = np.geomspace(0.1, 10, 400)
+    shares = np.random.default_rng(0).random((400, 16, 40))
+    large = replace(
+        results,
+        header=replace(results.header, beta=beta, num_codes=16, factors=factors),
+        evaluated=np.ones(400, bool),
+        metrics={"rate": 1 / beta, "information": shares, "factor_entropy": np.ones(40)},
+    )
+    browser.open(render([Source(tmp_path / "a.h5", large)]), tmp_path)
+    browser.slide(399)
+    cell = browser.run("return document.querySelector('#map tbody td').textContent")
+    code = int(browser.text("#map tbody th").split()[1])
+    assert float(cell) == pytest.approx(shares[399, code, 0], abs=0.005)
+    assert f"the darkest blue is {shares.max():.2g}" in browser.text("#map-note")
+    assert browser.messages() == []
+
+
+def test_titles_from_files_are_no_markup_for_plotly(browser: Browser, tmp_path: Path) -> None:
+    path = make_file(tmp_path / "a.h5")
+    results = source(path).content
+    assert isinstance(results, Results)
+    variable = replace(VARIABLES["rate"], name="odd", long_name="<b>a & b</b>", unit="<i>")
+    scores = {"odd": ScoreSeries(variable, {"": np.ones(5)}, (None,) * 5)}
+    browser.open(render([Source(path, replace(results, metrics={}, scores=scores))]), tmp_path)
+    shown = browser.run("return document.querySelector('#curve .ytitle').textContent")
+    assert shown == "<b>a & b</b> (<i>)"
 
 
 def test_arrow_keys_move_the_slider_and_the_change_is_told(

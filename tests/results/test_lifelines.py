@@ -144,6 +144,30 @@ def test_hand_overs_are_a_chain_from_first_holder_to_last(seed: int) -> None:
             assert lead[at] <= 0 < lead[at + 1]
 
 
+def informations(results: Results, at: int) -> np.ndarray:
+    """H(z) - H(z|f) of each code and factor, in nats, by sums over a fine grid of z."""
+    moments = results.moments(at)
+    assert moments.classes is not None
+    assert moments.log_sigma is not None
+    found = np.zeros((3, moments.classes.shape[1]))
+    for code in range(3):
+        mean = moments.mean[:, code].astype(float)
+        sigma = np.exp(moments.log_sigma[:, code].astype(float))
+        z = np.linspace((mean - 8 * sigma).min(), (mean + 8 * sigma).max(), 4001)
+        density = np.exp(-0.5 * ((z - mean[:, None]) / sigma[:, None]) ** 2)
+        density /= sigma[:, None] * np.sqrt(2 * np.pi)
+        for factor, classes in enumerate(moments.classes.T):
+            of_class = [density[classes == one].mean(0) for one in np.unique(classes)]
+            shares = [(classes == one).mean() for one in np.unique(classes)]
+            given = sum(s * entropy(p, z) for s, p in zip(shares, of_class, strict=True))
+            found[code, factor] = entropy(density.mean(0), z) - given
+    return found
+
+
+def entropy(density: np.ndarray, z: np.ndarray) -> float:
+    return float(-(density * np.log(np.maximum(density, 1e-300))).sum() * (z[1] - z[0]))
+
+
 def test_life_lines_agree_with_the_stored_moments(tmp_path: Path) -> None:
     """Rates and variances anew, by torch and numpy, from the posteriors that the file keeps."""
     vae, grid = small_vae(), Crosses().grid
@@ -163,6 +187,11 @@ def test_life_lines_agree_with_the_stored_moments(tmp_path: Path) -> None:
         variance[at] = moments.mean.astype(float).var(0, ddof=1)
 
     found = life_lines(results)
+    information = np.stack([informations(results, at) for at in range(9)])
+    np.testing.assert_allclose(found.information, information, atol=0.02)
+    tells = (variance >= 0.01) & (information.max(2) > MARGIN)
+    np.testing.assert_array_equal(found.told, np.where(tells, information.argmax(2), NOTHING))
+    assert tells.any()
     np.testing.assert_allclose(found.rate, rate, rtol=1e-4)
     np.testing.assert_array_equal(found.is_active, variance >= 0.01)
     np.testing.assert_array_equal(found.is_active.sum(1), results.metric("active_units"))
