@@ -183,8 +183,8 @@ def evaluation_precision(vae: VAE, asked: Precision, device: torch.device) -> Pr
         return resolve_precision(asked, device)
     if asked == "bf16":
         raise MrtcError(
-            f"this model has {len(vae.groups)} latent groups, which its decoder draws, and decoders "
-            "are evaluated in float32; leave out --precision bf16"
+            f"this model has {len(vae.groups)} latent groups, which its decoder draws, and "
+            "decoders are evaluated in float32; leave out --precision bf16"
         )
     return "fp32"
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from mrtc.datasets.examples import FactorExamples, Images
+from mrtc.errors import MrtcError
 from mrtc.experiments.latent_groups import ChosenCodes, chosen_codes
 from mrtc.experiments.pictures import decoded, load_examples, require_examples
 from mrtc.experiments.run import load_vae
@@ -25,7 +26,8 @@ def traverse(
     betas: Float[np.ndarray, " beta"],
     example: int | None = None,
     group: int | None = None,
-    codes: int | None = None,
+    rows: int | None = None,
+    maps: bool = False,
     span: float = 2.0,
     columns: int = 9,
     data: Path | str | None = None,
@@ -43,7 +45,8 @@ def traverse(
         betas=betas,
         example=example,
         group=group,
-        codes=codes,
+        rows=rows,
+        maps=maps,
         span=span,
         columns=columns,
         data=data,
@@ -58,7 +61,8 @@ def traversal(
     betas: Float[np.ndarray, " beta"],
     example: int | None = None,
     group: int | None = None,
-    codes: int | None = None,
+    rows: int | None = None,
+    maps: bool = False,
     span: float = 2.0,
     columns: int = 9,
     data: Path | str | None = None,
@@ -68,18 +72,21 @@ def traversal(
     """Decodings of one example while one code moves and the others stay, at each beta.
 
     Every row is a code, sorted by its rate at the first beta, and keeps its place at every beta.
-    Of a hierarchy these are codes of one group. All start from those along the way of posterior
-    means, and what is left in place are whitened codes, so the groups below follow the prior that
-    the moved code gives them. Rates, too, are those along that way: they put the rows in order.
+    Of a hierarchy these are codes of one group, named by their map and their row and column on it.
+    They start from the codes along the way of posterior means, and what stays are whitened codes:
+    the groups below follow the prior that a moved code gives them. The rates that put the rows in
+    order are those along that way.
 
     Args:
         checkpoint: As ``mrtc train`` wrote it.
         betas: A grid of images each.
         example: Index of the example; by default that in the middle of the grid, or the first.
         group: Of a hierarchy, whose codes move, counted from the top; the top one by default.
-        codes: Rows, of the codes with the greatest rates; by default all, or 10 of a hierarchy,
-            whose groups have hundreds.
-        span: Codes move from ``-span`` to ``span``, in standard deviations of the prior.
+        rows: So many, of the greatest rates; by default all codes, or 10 of a hierarchy, whose
+            groups have hundreds.
+        maps: Of a hierarchy, move all codes of a map together, each by as much.
+        span: Codes move from ``-span`` to ``span``, in standard deviations of the prior; those of
+            maps by so much from where they are.
         columns: Values of each code.
         data: The dataset's official file, where it is at hand.
         extrapolate: Allow betas outside the trained range.
@@ -87,11 +94,15 @@ def traversal(
 
     Raises:
         BetaError: If a beta lies outside the trained range and ``extrapolate`` is not set.
-        MrtcError: If there is no such example or group.
+        MrtcError: If there is no such example or group, or maps of a model without groups.
     """
     vae, config, _ = load_vae(checkpoint)
     config.betas.require(betas.tolist(), extrapolate=extrapolate)
     moving = chosen_codes(vae.groups, vae.codes, group)
+    if maps and moving.group is None:
+        raise MrtcError(
+            f"{checkpoint} has no latent groups, and so no maps of codes; leave out --maps"
+        )
     dataset = load_examples(config, data, quiet=quiet)
     if example is None:
         example = _middle(dataset)
@@ -100,30 +111,35 @@ def traversal(
     values = torch.linspace(-span, span, columns)
     with torch.inference_mode():
         rate = vae.encode(image, torch.tensor([float(betas[0])])).rate()[0, moving.where]
-    most = codes or (MOST_OF_GROUP if vae.groups else None)
-    order = rate.argsort(descending=True)[:most].tolist()
+    size = moving.map_size if maps else 1
+    most = rows or (MOST_OF_GROUP if vae.groups else None)
+    order = rate.unflatten(0, (-1, size)).sum(1).argsort(descending=True)[:most].tolist()
 
     def moved(vae: VAE, beta: Tensor) -> Tensor:
         z = vae.encode(image, beta).mean.repeat(len(order), columns, 1)
-        for row, code in enumerate(order):
-            z[row, :, moving.where.start + code] = values
+        for row, at in enumerate(order):
+            codes = z[row, :, moving.where.start + at * size :][:, :size]
+            codes[:] = values[:, None] + (codes if maps else 0)
         return z.flatten(0, 1)
 
     images = decoded(vae, betas, moved)
     return Traversal(
         betas,
         images.reshape(len(betas), len(order), columns, *images.shape[2:]),
-        tuple(map(moving.name, order)),
+        tuple(f"map {at}" if maps else moving.name(at) for at in order),
         tuple(f"{value:.1f}" for value in values),
-        f"{dataset.source}, example {example}{_note(moving)}",
+        f"{dataset.source}, example {example}{_note(moving, maps=maps)}",
     )
 
 
-def _note(moving: ChosenCodes) -> str:
+def _note(moving: ChosenCodes, *, maps: bool) -> str:
     """What a title says of a hierarchy."""
     if moving.group is None:
         return ""
-    return f"; codes of {moving.title}; groups below keep their whitened codes"
+    what = "whole maps" if maps else "codes"
+    is_last = moving.group == len(moving.groups) - 1
+    below = "" if is_last else "; groups below keep their whitened codes"
+    return f"; {what} of {moving.title}{below}"
 
 
 def _middle(dataset: Images) -> int:

@@ -44,6 +44,14 @@ FIGURES = {
         )
         for name, dataset in DATASETS.items()
     },
+    **{
+        f"fig5-nvae-{name}": Figure(
+            f"rate and distortion of hierarchical VAEs on {DATASETS[name]}, multi-rate runs and "
+            "repeated baselines",
+            partial(fig5.draw, DATASETS[name], architectures=("nvae",)),
+        )
+        for name in ("mnist", "omniglot-28", "celeba")
+    },
     "fig5-yahoo": Figure(
         "rate and distortion, and active units over beta, on Yahoo answers: multi-rate runs and "
         "three kinds of repeated baselines",

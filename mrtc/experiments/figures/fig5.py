@@ -8,18 +8,29 @@ from mrtc.experiments.figures.image_runs import ARCHITECTURES, train_images
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.figures.published import FIG5
 from mrtc.experiments.figures.tables import run_table, write_csv
+from mrtc.experiments.presets import ArchName
 from mrtc.plots import rate_distortion_of, save
 
 
-def draw(dataset: str, options: FigureOptions) -> list[Path]:
+def draw(
+    dataset: str, options: FigureOptions, architectures: tuple[ArchName, ...] = ()
+) -> list[Path]:
     """Trains both kinds at equal budgets, and compares them on the test part.
 
     For each architecture there is a folder with the whole comparison, and one picture of rate and
     distortion, with the published values of residual networks, which took 200 epochs as ``paper``
     does.
+
+    Args:
+        dataset: Of the presets.
+        options: Where it goes, and how its runs are trained.
+        architectures: By default those of the preset.
+
+    Returns:
+        The files that were written.
     """
     written: list[Path] = []
-    for arch in ARCHITECTURES[options.preset]:
+    for arch in architectures or ARCHITECTURES[options.preset]:
         runs = train_images(dataset, arch, options)
         multirate, baselines = runs.multirate.runs, runs.baselines.runs
         written += write(compare_runs(multirate, baselines), runs.folder)

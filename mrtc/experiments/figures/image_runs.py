@@ -39,6 +39,9 @@ ARCHITECTURES: Mapping[str, tuple[ArchName, ...]] = {
 BETAS = {"quick": 4, "paper": 10}
 """Baselines of each seed and architecture, log-spaced, both ends included."""
 
+HIERARCHY_BETAS = 4
+"""The same of hierarchies, which cost ten times as much."""
+
 DENSE = 10
 """Betas at which a multi-rate run is evaluated, those of the baselines among them."""
 
@@ -83,7 +86,8 @@ def train_images(
     config = image_config(dataset, arch, options)
     own = replace(options, folder=options.folder / arch)
     common: Any = {"seeds": range(options.seeds), "protocol": options.protocol}
-    few, dense = (spaced(config.betas, count) for count in (BETAS[options.preset], DENSE))
+    count = HIERARCHY_BETAS if arch == "nvae" else BETAS[options.preset]
+    few, dense = (spaced(config.betas, each) for each in (count, DENSE))
     names = [f"{prefix}{kind}" for kind in ("multirate", "baselines")]
     sets: dict[str, tuple[RunConfig, MakeTasks]] = {
         names[0]: (config, partial(multirate_tasks, **common, betas=dense)),
