@@ -18,7 +18,8 @@ from mrtc.architectures.linear_optimum import (
 )
 from mrtc.architectures.lstm import LSTMConfig, LSTMDecoder, LSTMEncoder
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
-from mrtc.architectures.nvae import NVAEConfig, NVAEDecoder, NVAEEncoder
+from mrtc.architectures.nvae import NVAEDecoder, NVAEEncoder
+from mrtc.architectures.nvae_config import NVAEConfig
 from mrtc.architectures.resnet import ResNetConfig, ResNetDecoder, ResNetEncoder
 
 __all__ = [

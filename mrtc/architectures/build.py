@@ -9,7 +9,8 @@ from mrtc.architectures.conv import ConvConfig, ConvDecoder, ConvEncoder
 from mrtc.architectures.linear import LinearConfig, LinearDecoder, LinearEncoder
 from mrtc.architectures.lstm import LSTMConfig, LSTMDecoder, LSTMEncoder
 from mrtc.architectures.mlp import MLPConfig, MLPDecoder, MLPEncoder
-from mrtc.architectures.nvae import NVAEConfig, NVAEDecoder, NVAEEncoder
+from mrtc.architectures.nvae import NVAEDecoder, NVAEEncoder
+from mrtc.architectures.nvae_config import NVAEConfig
 from mrtc.architectures.resnet import ResNetConfig, ResNetDecoder, ResNetEncoder
 from mrtc.errors import MrtcError
 

@@ -1,20 +1,15 @@
 """The hierarchical VAE of Vahdat and Kautz, gated as Bae et al. do it, or plain."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from pydantic import NonNegativeInt, PositiveInt
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
-from mrtc.errors import MrtcError
-from mrtc.hierarchy import LatentGroup, split, total_codes
-from mrtc.layers import GateInit, GateKind, Gating
+from mrtc.architectures.nvae_config import NVAEConfig, require_shape
+from mrtc.hierarchy import split
 from mrtc.layers.autoregressive import AutoregressiveCell
 from mrtc.layers.cells import DecoderCell, EncoderCell
 from mrtc.layers.convolution import apply_layer
@@ -33,109 +28,6 @@ Codes = Float[Tensor, "batch code"]
 RateCode = Float[Tensor, " group"]
 
 
-@dataclass(frozen=True)
-class NVAEConfig:
-    """Sizes and gates of the hierarchy, as published for binary images of 28 pixels."""
-
-    kind: Literal["nvae"] = "nvae"
-    image_side: PositiveInt = 28
-    """Of the images, in pixels."""
-    padding: NonNegativeInt = 2
-    """Empty pixels around an image, so that scales divide its side."""
-    scales: PositiveInt = 2
-    """Sides at which there are latent groups, each half of the one below."""
-    groups: PositiveInt = 10
-    """Latent groups of the finest scale."""
-    adaptive_groups: bool = True
-    """Whether each coarser scale has half the groups, and one at the least; or all as many."""
-    group_channels: PositiveInt = 20
-    """Latent channels of a group: its codes are so many maps of its scale's side."""
-    channels: PositiveInt = 16
-    """Of the first convolution; twice as many at each half of the side."""
-    blocks: PositiveInt = 2
-    """Halvings of the side before the finest scale; behind it as many doublings."""
-    block_cells: PositiveInt = 3
-    """Residual cells of each."""
-    group_cells: PositiveInt = 2
-    """Residual cells between a group and the next, in encoder and decoder."""
-    expansion: PositiveInt = 6
-    """Of the decoder's cells between groups, see :class:`mrtc.layers.cells.DecoderCell`."""
-    output_expansion: PositiveInt = 3
-    """Of those behind the finest scale."""
-    flows: NonNegativeInt = 0
-    """Autoregressive cells that move the draws of each group's posterior, see
-    :class:`mrtc.layers.autoregressive.AutoregressiveCell`; none leaves codes of a group independent
-    of each other."""
-    gate: GateKind | None = "sigmoid"
-    """Of every convolution; ``None`` for a baseline."""
-    gate_init: GateInit = "open"
-    """How gates start, see :class:`mrtc.layers.RateGate`."""
-    output: Literal["logits", "logistic_mixture"] = "logits"
-    """What the decoder gives: logits for the Bernoulli likelihood, or the parameters of
-    :class:`mrtc.logistic_mixture.DiscretisedLogisticMixture`."""
-    likelihood_components: PositiveInt = 10
-    """Of that mixture."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it has no gates."""
-        return self.gate is None
-
-    def plain(self) -> "NVAEConfig":
-        """The same network without gates."""
-        return replace(self, gate=None, gate_init="open")
-
-    @property
-    def finest_side(self) -> int:
-        """Side of the finest scale, in pixels.
-
-        Raises:
-            MrtcError: If the scales do not divide the padded image.
-        """
-        padded = self.image_side + 2 * self.padding
-        divisor = 2 ** (self.blocks + self.scales - 1)
-        if padded % divisor:
-            raise MrtcError(
-                f"{self.blocks} blocks and {self.scales} scales halve the side of an image "
-                f"{self.blocks + self.scales - 1} times, and {padded} pixels ({self.image_side} "
-                f"and a padding of {self.padding}) are no multiple of {divisor}; choose another "
-                "padding, or fewer blocks or scales"
-            )
-        return padded // 2**self.blocks
-
-    @property
-    def groups_per_scale(self) -> tuple[int, ...]:
-        """Latent groups of each scale, the coarsest first."""
-        halvings = range(self.scales - 1, -1, -1)
-        if not self.adaptive_groups:
-            return (self.groups,) * self.scales
-        return tuple(max(1, self.groups // 2**halving) for halving in halvings)
-
-    @property
-    def latent_groups(self) -> tuple[LatentGroup, ...]:
-        """All groups, in the order in which they are drawn."""
-        sides = [self.finest_side // 2**halving for halving in range(self.scales - 1, -1, -1)]
-        return tuple(
-            LatentGroup(self.group_channels, side)
-            for side, groups in zip(sides, self.groups_per_scale, strict=True)
-            for _ in range(groups)
-        )
-
-    @property
-    def codes(self) -> int:
-        """Latent dimensions of all groups together."""
-        return total_codes(self.latent_groups)
-
-    @property
-    def gating(self) -> Gating:
-        """What every convolution gets."""
-        return Gating(self.gate, self.gate_init)
-
-    def channels_at(self, scale: int) -> int:
-        """Channels of the maps of a scale; scale 0 is the finest."""
-        return self.channels * 2 ** (self.blocks + scale)
-
-
 class Moments(NamedTuple):
     """Mean and log sigma of the codes of a group."""
 
@@ -150,21 +42,6 @@ class Inference(NamedTuple):
     log_sigma: Codes
     z: Codes
     output: Image
-
-
-def require_shape(image_shape: tuple[int, ...], config: NVAEConfig) -> int:
-    """Channels of images that the network is for.
-
-    Raises:
-        MrtcError: If it is for images of another shape.
-    """
-    match image_shape:
-        case (channels, height, width) if height == width == config.image_side:
-            return channels
-    raise MrtcError(
-        f"this nvae is for images of {config.image_side} x {config.image_side} pixels, got images "
-        f"of shape {image_shape}; set its image_side, and a padding that its scales divide"
-    )
 
 
 class NVAEEncoder(nn.Module):
@@ -197,7 +74,8 @@ class NVAEEncoder(nn.Module):
             channels = config.channels_at(scale)
             self.scales.append(
                 nn.ModuleList(
-                    _cells(EncoderCell, config.group_cells, channels, gating) for _ in range(groups)
+                    nn.ModuleList(EncoderCell(channels, gating) for _ in range(config.group_cells))
+                    for _ in range(groups)
                 )
             )
             if scale < config.scales - 1:
@@ -215,12 +93,13 @@ class NVAEEncoder(nn.Module):
         hidden = self.first.scale(stem, rate_code)
         for cell in self.before:
             hidden = cell(hidden, rate_code)
-        features = []
-        for scale, groups in enumerate(self.scales):
-            if scale:
-                hidden = self.downs[scale - 1](hidden, rate_code)
-            for cells in groups:
-                for cell in cells:
+        features: list[Tensor] = []
+        downs = iter(self.downs)
+        for groups in self.scales:
+            if features:
+                hidden = next(downs)(hidden, rate_code)
+            for cells in groups.children():
+                for cell in cells.children():
                     hidden = cell(hidden, rate_code)
                 features.append(hidden)
         features[-1] = F.elu(self.top(F.elu(hidden), rate_code))
@@ -272,12 +151,14 @@ class NVAEDecoder(nn.Module):
             expansion = config.output_expansion
             self.behind.append(DecoderCell(wide, gating, expansion=expansion, up=True))
             self.behind.extend(
-                _cells(DecoderCell, config.block_cells - 1, narrow, gating, expansion=expansion)
+                DecoderCell(narrow, gating, expansion=expansion)
+                for _ in range(config.block_cells - 1)
             )
         outputs = image_channels
         if config.output == "logistic_mixture":
             outputs = parameters_of(image_channels, config.likelihood_components)
         self.output = gating.of(NormalisedConv2d(config.channels, outputs, 3))
+        self.output_kind = config.output
 
     def forward(self, z: Codes, rate_code: RateCode) -> Image:
         """Whitened codes to logits, or parameters, of each pixel."""
@@ -295,7 +176,7 @@ class NVAEDecoder(nn.Module):
         noises = split(noise, self.groups)
         found: list[tuple[Latent, Latent, Latent]] = []
 
-        def draw(group: int, state: Map | None, prior: Moments | None) -> Latent:
+        def draw(group: int, state: Map, prior: Moments | None) -> Latent:
             stage: GroupStage = self.stages[group]  # type: ignore[assignment]
             moments, z = stage.draw(features[group], noises[group], state, prior, rate_code)
             found.append((*moments, z))
@@ -311,29 +192,25 @@ class NVAEDecoder(nn.Module):
         self,
         batch: int,
         rate_code: RateCode,
-        codes: Callable[[int, Map | None, Moments | None], Latent],
+        codes: Callable[[int, Map, Moments | None], Latent],
     ) -> Image:
         """The way down; ``codes`` gives the whitened codes of each group when it is reached."""
-        state: Map | None = None
+        state = self.start.expand(batch, -1, -1, -1)
         ups = iter(self.ups)
-        for group, (above, here) in enumerate(pairwise((None, *self.groups))):
-            stage: GroupStage = self.stages[group]  # type: ignore[assignment]
-            if state is not None and above is not None and above.side < here.side:
+        for index, group in enumerate(self.groups):
+            stage: GroupStage = self.stages[index]  # type: ignore[assignment]
+            if state.shape[-1] < group.side:
                 state = next(ups)(state, rate_code)
             state, prior = stage.before(state, rate_code)
-            z = codes(group, state, prior)
+            z = codes(index, state, prior)
             if prior is not None:
                 z = prior.mean + z * prior.log_sigma.exp()
-            below = self.start.expand(batch, -1, -1, -1) if state is None else state
-            state = stage.merge(below, z, rate_code)
+            state = stage.merge(state, z, rate_code)
         for cell in self.behind:
             state = cell(state, rate_code)
-        whole: Tensor = self.output(F.elu(state), rate_code)
-        return whole[
-            ...,
-            self.padding : whole.shape[-2] - self.padding,
-            self.padding : whole.shape[-1] - self.padding,
-        ]
+        inside = slice(self.padding, state.shape[-1] - self.padding)
+        image: Tensor = self.output(F.elu(state), rate_code)[..., inside, inside]
+        return image.float().sigmoid() if self.output_kind == "sigmoid" else image
 
 
 class GroupStage(nn.Module):
@@ -342,7 +219,7 @@ class GroupStage(nn.Module):
     Args:
         channels: Of the state at its scale.
         config: Sizes and gates.
-        is_top: Whether it is the first, which has no state yet: its prior is N(0, 1).
+        is_top: Whether it is the first: its state is the same for all, and its prior N(0, 1).
     """
 
     def __init__(self, channels: int, config: NVAEConfig, *, is_top: bool) -> None:
@@ -351,8 +228,9 @@ class GroupStage(nn.Module):
         self.cells = nn.ModuleList()
         self.to_prior = self.of_state = None
         if not is_top:
-            self.cells = _cells(
-                DecoderCell, config.group_cells, channels, gating, expansion=config.expansion
+            self.cells.extend(
+                DecoderCell(channels, gating, expansion=config.expansion)
+                for _ in range(config.group_cells)
             )
             self.to_prior = gating.of(NormalisedConv2d(channels, 2 * latent))
             self.of_state = gating.of(NormalisedConv2d(channels, channels))
@@ -363,19 +241,18 @@ class GroupStage(nn.Module):
         )
         self.of_codes = gating.of(NormalisedConv2d(channels + latent, channels))
 
-    def before(self, state: Map | None, rate_code: RateCode) -> tuple[Map | None, Moments | None]:
+    def before(self, state: Map, rate_code: RateCode) -> tuple[Map, Moments | None]:
         """The state behind the cells, and the prior it gives; ``None`` at the top: N(0, 1)."""
-        if state is None or self.to_prior is None:
-            return None, None
         for cell in self.cells:
             state = cell(state, rate_code)
-        return state, _moments(self.to_prior, F.elu(state), rate_code)
+        prior = None if self.to_prior is None else _moments(self.to_prior, F.elu(state), rate_code)
+        return state, prior
 
     def draw(
         self,
         features: Map,
         noise: Latent,
-        state: Map | None,
+        state: Map,
         prior: Moments | None,
         rate_code: RateCode,
     ) -> tuple[Moments, Latent]:
@@ -394,7 +271,7 @@ class GroupStage(nn.Module):
             prior: Of the codes before they are whitened.
             rate_code: As in :meth:`mrtc.layers.Gated.forward`.
         """
-        if state is not None and self.of_state is not None:
+        if self.of_state is not None:
             features = features + self.of_state(state, rate_code)
         mean, log_sigma = _moments(self.to_posterior, features, rate_code)
         if prior is not None:
@@ -419,14 +296,3 @@ def _moments(layer: nn.Module, hidden: Map, rate_code: RateCode) -> Moments:
         moments = MOST * torch.tanh(layer(exact, rate_code) / MOST)
     mean, log_sigma = moments.chunk(2, dim=1)
     return Moments(mean, log_sigma)
-
-
-def _cells(
-    kind: type[EncoderCell] | type[DecoderCell],
-    count: int,
-    channels: int,
-    gating: Gating,
-    **sizes: int,
-) -> nn.ModuleList:
-    """Cells that keep channels and side."""
-    return nn.ModuleList(kind(channels, gating, **sizes) for _ in range(count))

@@ -82,9 +82,11 @@ def _as_text(checkpoint: "Path", found: "Diagnosis") -> str:
             rate, distortion = curve.rate[at].mean(), curve.distortion[at].mean()
             lines += [f"{beta:>10.3g}{rate:>12.3f}{distortion:>12.3f}"]
     lines += ["", f"{len(found.findings) or 'no'} finding{'s' * (len(found.findings) != 1)}"]
-    for finding in found.findings:
+    for at, finding in enumerate(found.findings):
         lines += [f"- {finding.kind}, {finding.where}: {finding.value:.3g} {finding.unit}"]
         lines += textwrap.wrap(finding.what, 90, initial_indent="  ", subsequent_indent="  ")
+        if any(finding.advice == other.advice for other in found.findings[at + 1 : at + 2]):
+            continue  # it stands below the last of those that have it in common
         advice = f"what to do: {finding.advice}"
         lines += textwrap.wrap(advice, 90, initial_indent="  ", subsequent_indent="  ")
     reasons: dict[str, list[str]] = {}

@@ -16,8 +16,8 @@ def plot(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Which pictures: mig,rd,au,scores,lifelines,texts; if left out, all that the "
-            "file has."
+            help="Which pictures: mig,rd,au,scores,lifelines,groups,texts; if left out, all that "
+            "the file has."
         ),
     ] = None,
     out: Annotated[

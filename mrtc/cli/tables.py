@@ -38,11 +38,13 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
     import numpy as np
 
     from mrtc.results import VARIABLES, unit_of
+    from mrtc.results.groups import OF_ALL_GROUPS
 
     betas = results.beta[results.evaluated]
+    groups = results.header.groups
     rows = {
         name: (unit_of(VARIABLES[name], results.config), results.metric(name))
-        for name in WITH_DECODER
+        for name in ((*OF_ALL_GROUPS, *WITH_DECODER) if groups else WITH_DECODER)
         if name in results.metrics
     }
     series = {name: results.scores[name] for name in names if name not in rows}
@@ -52,6 +54,14 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
             name: {"value": [None if math.isnan(v) else v for v in values], "unit": unit}
             for name, (unit, values) in rows.items()
         }
+        if groups:
+            table |= {
+                name: {"value": values.tolist(), "unit": VARIABLES[name].unit}
+                for name, values in (
+                    ("rate_group", results.rate_group),
+                    ("active_units_group", results.active_units_group),
+                )
+            } | {"group": {"value": results.header.group, "unit": "1"}}
         typer.echo(json.dumps(table))
         return
     width = max(map(len, rows), default=0)
@@ -78,6 +88,11 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
         typer.echo(f"({len(shown)} of {len(betas)} betas; all are in {results.path})")
     for note, about in notes.items():
         typer.echo(f"{', '.join(about)}: {note}")
+    if groups:
+        typer.echo(
+            f"rate and active_units are of all {len(groups)} latent groups (`mrtc plot "
+            f"{results.path} --kind groups` shows each), scores of codes of {results.kept_group}"
+        )
 
 
 def _cells(values: Float[np.ndarray, " beta"]) -> list[str]:

@@ -17,12 +17,19 @@ def traverse(
         typer.Option(
             min=0,
             help="Of a hierarchy: the group whose codes move one by one, counted from the top (0). "
-            "Groups below keep their whitened codes, so they follow the new prior.",
+            "Groups below keep their whitened codes, so they follow the new prior. Rows are named "
+            "by map, row and column.",
         ),
     ] = None,
-    codes: Annotated[
+    maps: Annotated[
+        bool,
+        typer.Option(
+            "--maps", help="Of a hierarchy: move all codes of a map together, each by as much."
+        ),
+    ] = False,
+    rows: Annotated[
         int | None,
-        typer.Option(min=1, help="Rows: the codes of the greatest rates (all; 10 of a hierarchy)."),
+        typer.Option(min=1, help="So many, of the greatest rates (all codes; 10 of a hierarchy)."),
     ] = None,
     span: Annotated[
         float, typer.Option(min=0.1, help="Codes move so many standard deviations each way.")
@@ -46,7 +53,8 @@ def traverse(
         betas=chosen_betas([checkpoint], betas, FRAMES if is_animation(out) else 3),
         example=example,
         group=group,
-        codes=codes,
+        maps=maps,
+        rows=rows,
         span=span,
         columns=columns,
         data=data,

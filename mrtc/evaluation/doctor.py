@@ -168,16 +168,23 @@ def slope_findings(curve: RatesAndDistortions) -> Iterator[Finding]:
     for worse, marked in (("lower", off & ~is_steep), ("higher", off & is_steep)):
         for start, end in _stretches(marked):
             at = start + int(size[start:end].argmax())
-            how = f"a nat of rate less costs {got.realised[at]:.3g} of distortion"
+            between = f"between beta {curve.beta[at]:.3g} and {curve.beta[at + 1]:.3g}"
+            ought = f"ought to cost {got.beta[at]:.3g}"
             if got.realised[at] < 0:
-                how = "distortion falls together with the rate"
+                seen = (
+                    f"distortion falls together with the rate {between}, where a nat less {ought}"
+                )
+            else:
+                seen = (
+                    f"a nat of rate less costs {got.realised[at]:.3g} of distortion {between}, and "
+                    f"{ought}"
+                )
             yield Finding(
                 "slope",
                 _between(curve.beta[start], curve.beta[end]),
                 float(got.ratio[at]),
                 "of beta",
-                f"{how} between beta {curve.beta[at]:.3g} and {curve.beta[at + 1]:.3g}, and ought "
-                f"to cost {got.beta[at]:.3g}: the {worse} beta is the worse trained one",
+                f"{seen}: the {worse} beta is the worse trained one",
                 MORE_TRAINING,
             )
 
@@ -210,7 +217,7 @@ def regret_findings(curve: RatesAndDistortions) -> Iterator[Finding]:
             "under-trained",
             f"beta {first:.3g}" if start == end - 1 else _between(first, last),
             float(regret[at]),
-            "of the objective",
+            "units of the objective",
             f"at beta {curve.beta[at]:.3g} the model would do better by {regret[at]:.3g} (of "
             f"{objective[at]:.4g}) if it were told beta {curve.beta[others[at]]:.3g}",
             MORE_TRAINING,

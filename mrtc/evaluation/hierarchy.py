@@ -247,7 +247,7 @@ def _values(found: OnTheWay, groups: Sequence[slice], group: int) -> Values:
 def _parameters(
     config: EvaluationConfig, encoded: int, kept: int, group: int
 ) -> dict[str, dict[str, object]]:
-    """As of other models; all that is measured along a draw says so, and codes say of which group."""
+    """As of other models; what is measured along a draw says so, and codes say of which group."""
     parameters = config.parameters(encoded, kept)
     drawn: dict[str, object] = {"examples": encoded, "draws": 1, "seed": config.seed}
     along = ("rate", "rate_error", "rate_code", "distortion", "distortion_error", "elbo")

@@ -52,7 +52,11 @@ def score_models(
             )
             records.append(
                 [
-                    record(CATALOGUE["udr"], s, Spread(), ScoringConfig(), len(first.header.index))
+                    record(
+                        *(CATALOGUE["udr"], s, Spread(), ScoringConfig()),
+                        len(first.header.index),
+                        first.header.group,
+                    )
                     for s in scores
                 ]
             )

@@ -46,10 +46,7 @@ class RunningMoments:
             + 4 * d * (a * m3 - b * self._m3) / n
         )
         self._m3 = (
-            self._m3
-            + m3
-            + d**3 * (a * b * (a - b) / n**2)
-            + 3 * d * (a * m2 - b * self._m2) / n
+            self._m3 + m3 + d**3 * (a * b * (a - b) / n**2) + 3 * d * (a * m2 - b * self._m2) / n
         )
         self._m2 = self._m2 + m2 + d**2 * (a * b / n)
         self._mean = self._mean + d * (b / n)

@@ -17,6 +17,7 @@ from mrtc.metrics.scorecard import Representation, computations, compute, with_c
 from mrtc.metrics.uncertainty import bootstrap_interval, permutation_null
 from mrtc.progress import Progress
 from mrtc.results import Results, ScoreRecord, Variable, read, reopen
+from mrtc.results.groups import GROUP, OF_ALL_GROUPS
 
 
 @checked_dataclass(frozen=True)
@@ -54,6 +55,9 @@ def score_results(
     Scores that are there already, from the same configuration, are kept: what was interrupted
     goes on. The file is written once a beta. Values do not depend on the number of workers.
 
+    Of a hierarchy, scores are of the codes of the group that the file keeps; rate and active units
+    are of all groups, and there already.
+
     Args:
         path: The results file, with moments.
         names: Of the catalogue.
@@ -68,6 +72,7 @@ def score_results(
         OutputError: If it cannot be written.
     """
     config = config or ScoringConfig()
+    names = tuple(names)
     if of_samples := [name for name in names if name in DISTANCES]:
         raise MrtcError(
             f"{', '.join(of_samples)} compare samples with data, which needs the model; use "
@@ -75,6 +80,8 @@ def score_results(
         )
     with reopen(path) as writer:
         results = read(path)
+        if results.header.groups:
+            names = tuple(name for name in names if name not in OF_ALL_GROUPS)
         pending = dict(_pending(results, names, config, force=force))
         tasks = [(at, group) for at, groups in pending.items() for group in groups]
         processes = max(1, min(workers, len(tasks)))
@@ -107,6 +114,7 @@ def score_results(
                             spreads.get(name, Spread()),
                             config,
                             len(results.header.index),
+                            results.header.group,
                         )
                         for name, score in scores.items()
                     ],
@@ -115,9 +123,17 @@ def score_results(
 
 
 def record(
-    metric: Metric, score: Score, spread: Spread, config: ScoringConfig, examples: int
+    metric: Metric,
+    score: Score,
+    spread: Spread,
+    config: ScoringConfig,
+    examples: int,
+    group: int | None = None,
 ) -> ScoreRecord:
-    """A score of so many examples, with what the catalogue says of it, as a file stores it."""
+    """A score of so many examples, with what the catalogue says of it, as a file stores it.
+
+    Of a hierarchy it is of the codes of one ``group``.
+    """
     parts: dict[str, np.ndarray | float] = {}
     if score.per_factor is not None:
         parts["_factor"] = score.per_factor
@@ -132,6 +148,7 @@ def record(
         "config": asdict(config),
         **{key: remark for key, remark in remarks.items() if remark is not None},
         **spread.details,
+        **({} if group is None else {GROUP: group}),
     }
     variable = Variable(
         metric.name, ("beta",), metric.unit, metric.title, metric.source, metric.direction

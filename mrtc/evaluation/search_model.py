@@ -103,9 +103,7 @@ class MeasuredHierarchy(Measured):
     """
 
     def _prepare(self, precision: Precision, *, quiet: bool) -> None:  # noqa: ARG002 -- it is float32, and has nothing to prepare
-        self._ways = WaysDown(
-            self._vae, self._examples, self.index, self.seed, device=self._device
-        )
+        self._ways = WaysDown(self._vae, self._examples, self.index, self.seed, device=self._device)
         self._found: dict[float, OnTheWay] = {}
 
     def _at(self, beta: float) -> OnTheWay:

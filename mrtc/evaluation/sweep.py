@@ -13,6 +13,7 @@ from mrtc.evaluation.config import EvaluationConfig, Measurer
 from mrtc.evaluation.flat import FlatMeasurer
 from mrtc.evaluation.hierarchy import HierarchyMeasurer
 from mrtc.evaluation.recalibration import Recalibration
+from mrtc.metrics.bits_per_dimension import SOURCES, derived_bits
 from mrtc.progress import Progress
 from mrtc.results import Writer
 from mrtc.vae import VAE
@@ -63,6 +64,9 @@ def sweep(
         )
     else:
         measurer = HierarchyMeasurer(vae, examples, config, group, device=device)
+    parameters = dict(measurer.parameters)
+    parameters |= {name: parameters[source] for name, source in SOURCES.items()}
+    entries = examples.images(torch.zeros(1, dtype=torch.int64, device=device))[0].numel()
     betas = writer.header.beta
     # Hours may go by at one beta where there are many draws, so these are what is counted then.
     draws = config.importance_samples
@@ -74,7 +78,8 @@ def sweep(
             beta = float(betas[position])
             with recalibration.at(vae, beta, device) if recalibration else nullcontext():
                 values = measurer.measure(beta, progress.advance)
-            writer.write(position, values, {name: measurer.parameters[name] for name in values})
+            values |= derived_bits(values, vae.likelihood, entries)
+            writer.write(position, values, {name: parameters[name] for name in values})
             shown = {
                 name: float(values[name])
                 for name in ("rate", "distortion", "mig_chen")

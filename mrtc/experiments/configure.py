@@ -95,7 +95,9 @@ def build_config(
             f"{', '.join(map(_option, text))} is for documents, and {dataset} is none; leave it out"
         )
     if likelihood is not None and hasattr(config.model, "output"):
-        model["output"] = "logits" if likelihood == "bernoulli" else "sigmoid"
+        of_mixture = "logistic_mixture" if config.model.kind == "nvae" else "sigmoid"
+        outputs = {"bernoulli": "logits", "logistic_mixture": of_mixture}
+        model["output"] = outputs.get(likelihood, "sigmoid")
     try:
         if groups is None and training.get("batch") is not None:
             groups = str(math.gcd(config.objective.betas_in(training["batch"]), training["batch"]))

@@ -1,6 +1,7 @@
 """What may be wrong with the model of a checkpoint, and what to do about it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mrtc.evaluation.doctor import (
     slope_findings,
 )
 from mrtc.evaluation.encode import PosteriorEncoder
+from mrtc.evaluation.hierarchy import WaysDown
 from mrtc.evaluation.norm_drift import NormDrift, NormProbe, drift_findings
 from mrtc.experiments.data import load_for
 from mrtc.experiments.run import load_vae
@@ -34,6 +36,8 @@ from mrtc.vae import VAE
 
 MOST_EXAMPLES = 1000
 """Looked at where there are data, unless another number is asked for."""
+
+Values = Float64[np.ndarray, " example"]
 
 NEEDS_EXAMPLES = ("rate", "slope", "under-training", "batch normalisation")
 
@@ -184,24 +188,61 @@ def measure(
     Raises:
         MrtcError: If a moment of a posterior, or a distortion, is not finite.
     """
-    encoder = PosteriorEncoder(vae, examples, index, device=device, precision=precision, quiet=True)
-    probe = NormProbe(vae)
+    at_beta: Callable[[float], tuple[Values, Values]]
+    if vae.groups:
+        at_beta = _of_hierarchy(vae, examples, index, seed, device)
+    else:
+        at_beta = _of_flat(vae, examples, index, seed, device, precision)
+    probe = NormProbe(vae.eval())
     rates, distortions = [], []
     with Progress("examining", len(beta), unit="beta", quiet=quiet) as progress:
         for value in beta.tolist():
             with probe.at_next_beta():
-                mean, log_sigma = encoder.moments(value)
-                decoder = PosteriorDecoder(
-                    *(vae, examples, index, mean, log_sigma), beta=value, device=device
-                )
-                distortion = decoder.distortion(seed)
-            _require_values(value, mean, log_sigma, distortion)
+                rate, distortion = at_beta(value)
+            rates.append(rate)
             distortions.append(distortion)
-            rates.append(rate_per_example(mean, log_sigma))
             progress.advance(numbers={"beta": value, "rate": float(rates[-1].mean())})
     return Measured(
         RatesAndDistortions(beta, np.stack(rates), np.stack(distortions)), probe.drifts()
     )
+
+
+def _of_hierarchy(
+    vae: VAE,
+    examples: Examples,
+    index: Int64[np.ndarray, " example"],
+    seed: int,
+    device: torch.device,
+) -> Callable[[float], tuple[Values, Values]]:
+    ways = WaysDown(vae, examples, index, seed, device=device)
+
+    def at_beta(beta: float) -> tuple[Values, Values]:
+        found = ways.measure(beta, 0)
+        return found.rate, found.distortion
+
+    return at_beta
+
+
+def _of_flat(
+    vae: VAE,
+    examples: Examples,
+    index: Int64[np.ndarray, " example"],
+    seed: int,
+    device: torch.device,
+    precision: Precision,
+) -> Callable[[float], tuple[Values, Values]]:
+    encoder = PosteriorEncoder(vae, examples, index, device=device, precision=precision, quiet=True)
+
+    def at_beta(beta: float) -> tuple[Values, Values]:
+        mean, log_sigma = encoder.moments(beta)
+        decoder = PosteriorDecoder(
+            *(vae, examples, index, mean, log_sigma), beta=beta, device=device
+        )
+        distortion = decoder.distortion(seed)
+        _require_values(beta, mean, log_sigma, distortion)
+        return rate_per_example(mean, log_sigma), distortion
+
+    return at_beta
 
 
 def _require_values(beta: float, *arrays: Float[np.ndarray, "..."]) -> None:

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from mrtc.errors import MrtcError
 from mrtc.hierarchy import LatentGroup, slices
-from mrtc.results.groups import all_groups, one_group
+from mrtc.results.groups import all_groups, code_name, one_group
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,7 @@ class ChosenCodes:
 
     def name(self, code: int) -> str:
         """Of one of them, by its place among them: a number, or map, row and column."""
-        if self.group is None:
-            return f"code {code}"
-        channel, row, column = np.unravel_index(code, self.groups[self.group].shape)
-        return f"map {channel} ({row}, {column})"
+        return code_name(self.groups, self.group, code)
 
 
 def chosen_codes(groups: Sequence[LatentGroup], codes: int, asked: int | None) -> ChosenCodes:

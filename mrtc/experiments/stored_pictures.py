@@ -10,11 +10,13 @@ from torch import Tensor
 from mrtc.datasets.examples import Images
 from mrtc.errors import MrtcError
 from mrtc.evaluation.recalibration import has_batch_norm
+from mrtc.experiments.latent_groups import ChosenCodes, chosen_codes
 from mrtc.experiments.pictures import load_examples, pixels
 from mrtc.experiments.run import load_vae, read_config
 from mrtc.progress import Progress
 from mrtc.randomness import numpy_stream, torch_stream
 from mrtc.results import Results, read
+from mrtc.results.groups import group_parameters
 from mrtc.results.pictures import StoredPictures, require_same_model, write_pictures
 from mrtc.training import Checkpoint
 from mrtc.vae import VAE
@@ -53,6 +55,8 @@ def add_pictures(
 ) -> StoredPictures:
     """Makes pictures at the evaluated betas of a results file, and keeps them in it.
 
+    Traversals of a hierarchy are of codes of the group that the file keeps.
+
     The same examples and the same draws from the prior at every beta; examples and draws of two
     models of as many codes with the same ``seed`` are the same too.
 
@@ -76,9 +80,12 @@ def add_pictures(
     evaluation = read(results)
     fingerprint = loaded.fingerprint()
     require_same_model(evaluation.path, evaluation.header.fingerprint, fingerprint)
+    moving = chosen_codes(vae.groups, vae.codes, evaluation.header.group)
     dataset = load_examples(config, data, quiet=quiet)
     beta = _spread(evaluation, most)
-    pictures = _pictures(vae, dataset, beta, fingerprint=fingerprint, seed=seed, quiet=quiet)
+    pictures = _pictures(
+        *(vae, dataset, beta, moving), fingerprint=fingerprint, seed=seed, quiet=quiet
+    )
     write_pictures(results, pictures)
     return pictures
 
@@ -95,6 +102,7 @@ def _pictures(
     vae: VAE,
     dataset: Images,
     beta: Float[np.ndarray, " beta"],
+    moving: ChosenCodes,
     *,
     fingerprint: str,
     seed: int,
@@ -104,14 +112,15 @@ def _pictures(
     drawn = numpy_stream(seed, "examples").choice(len(dataset), count, replace=False)
     example = np.sort(drawn).astype(np.int64)
     images = dataset.images(torch.from_numpy(example))
-    noise = torch.randn(SAMPLES, vae.codes, generator=torch_stream(seed, "samples"))
+    noise = vae.draw_prior(SAMPLES, torch_stream(seed, "samples"))
     value = np.linspace(-SPAN, SPAN, VALUES)
     reconstructions, samples, traversals = [], [], []
     with torch.inference_mode(), Progress("pictures", len(beta), unit="beta", quiet=quiet) as bar:
-        code = _codes(vae, images, beta)
+        code = _codes(vae, images, beta, moving.where)
+        places = torch.from_numpy(code + moving.where.start)
         for rate in _rates(beta):
             mean = vae.encode(images, rate).mean
-            moved = _moved(mean[0], torch.from_numpy(code), torch.from_numpy(value).to(mean))
+            moved = _moved(mean[0], places, torch.from_numpy(value).to(mean))
             made = _bytes(vae.mean(torch.cat([mean, noise.to(mean), moved]), rate))
             parts = np.split(made, [count, count + SAMPLES])
             reconstructions.append(parts[0])
@@ -119,6 +128,8 @@ def _pictures(
             traversals.append(parts[2].reshape(len(code), VALUES, *made.shape[1:]))
             bar.advance()
     parameters: dict[str, object] = {"seed": seed, "traversed": int(example[0])}
+    if moving.group is not None:
+        parameters |= group_parameters(moving.groups, moving.group)
     if has_batch_norm(vae):
         parameters["batch_norm"] = "running means of training"
     return StoredPictures(
@@ -137,10 +148,16 @@ def _pictures(
 
 
 def _codes(
-    vae: VAE, images: Float[Tensor, "batch channel row column"], beta: Float[np.ndarray, " beta"]
+    vae: VAE,
+    images: Float[Tensor, "batch channel row column"],
+    beta: Float[np.ndarray, " beta"],
+    among: slice,
 ) -> Int[np.ndarray, " moved"]:
-    """The codes that move: those of the highest rate, summed over examples and betas, in order."""
-    rates = torch.stack([vae.encode(images, rate).rate().sum(0) for rate in _rates(beta)])
+    """The codes that move: those of the highest rate, summed over examples and betas, in order.
+
+    Of a hierarchy these are rates along the way of posterior means; they put codes in order only.
+    """
+    rates = torch.stack([vae.encode(images, rate).rate()[:, among].sum(0) for rate in _rates(beta)])
     return rates.sum(0).argsort(descending=True)[:CODES].numpy(force=True)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mrtc.architectures import NVAEDecoder, NVAEEncoder
 from mrtc.architectures.nvae import MOST, GroupStage
+from mrtc.errors import MrtcError
 from mrtc.frozen.folded import Folded, Network, factors, norm_map
 from mrtc.layers import Gated
 from mrtc.layers.cells import (
@@ -26,7 +27,16 @@ def fold_hierarchy(encoder: NVAEEncoder, decoder: NVAEDecoder, rate_code: Tensor
     The last where it stands right behind a convolution, or right before one of single pixels;
     before an activation it stays, as a scale and a shift of each channel. The share of a cell that
     is added to its skip connection goes into the cell's last convolution.
+
+    Raises:
+        MrtcError: If posteriors have flows.
     """
+    flows = len(_items(decoder.stages)[0].flows)
+    if flows:
+        raise MrtcError(
+            f"posteriors with flows cannot be frozen, and those of this model have {flows} a "
+            "group; use the checkpoint itself, or train with flows=0"
+        )
     parts = {"encoder": _bottom_up(encoder, rate_code), "decoder": _top_down(decoder, rate_code)}
     halvings = sum(cell.up for cell in _items(decoder.behind))
     side = decoder.groups[-1].side * 2**halvings - 2 * decoder.padding

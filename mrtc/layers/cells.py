@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
 from mrtc.layers.batch_norm import WholeBatchNorm2d
+from mrtc.layers.checkpointing import Recomputable
 from mrtc.layers.gated import Gating
 from mrtc.layers.normalised import NormalisedConv2d
 
@@ -86,7 +87,7 @@ class UpSkip(nn.Module):
         )
 
 
-class EncoderCell(nn.Module):
+class EncoderCell(Recomputable):
     r"""Two 3 x 3 convolutions behind normalisation and swish, beside a skip connection.
 
     .. math:: y = \mathrm{skip}(x) + 0.1\, \mathrm{SE}(c_2(c_1(x))), \quad
@@ -123,7 +124,7 @@ class EncoderCell(nn.Module):
         return torch.add(skip, self.squeeze_excite(hidden), alpha=ADDED_SHARE)
 
 
-class DecoderCell(nn.Module):
+class DecoderCell(Recomputable):
     r"""An inverted residual: channels are expanded, seen one by one by wide windows, and put back.
 
     .. math:: y = \mathrm{skip}(x) + 0.1\, \mathrm{SE}(\mathrm{BN}(g_3 \odot W_3 *

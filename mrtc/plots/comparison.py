@@ -130,7 +130,7 @@ def over_beta(
     beta_axis(axes, np.concatenate(betas))
     _limit(axes, runs, name, np.concatenate(seen), np.concatenate(ends))
     if name == "active_units":
-        axes.set_ylabel(f"active units (of {runs.num_codes} codes)")
+        axes.set_ylabel(f"active units (of {runs.all_codes} codes)")
     else:
         axes.set_ylabel(
             textwrap.fill(in_words(name, unit_of(runs.variables[name], runs.config)), LABEL_WIDTH)
@@ -226,7 +226,7 @@ def _limit(axes: Axes, runs: RunSet, name: str, seen: Numbers, ends: Numbers) ->
     low, high, unit = -np.inf, np.inf, runs.variables[name].unit
     if name in CATALOGUE:
         low, high = CATALOGUE[name].low, CATALOGUE[name].high
-        high = min(high, runs.num_codes) if unit == "count" else high
+        high = min(high, runs.all_codes) if unit == "count" else high
     if unit == "count":
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     zero = [0.0] if unit != "nats" else []

@@ -129,9 +129,9 @@ def active_units(results: Results) -> Figure:
     left, right = figure.subplots(1, 2)
 
     left.plot(beta, count, "o-", color="black", markersize=marker_size(beta))
-    left.set_ylim(-0.03 * results.header.num_codes, 1.05 * results.header.num_codes)
+    left.set_ylim(-0.03 * results.header.all_codes, 1.05 * results.header.all_codes)
     left.yaxis.set_major_locator(MaxNLocator(integer=True))
-    left.set_ylabel(f"active units (of {results.header.num_codes} codes)")
+    left.set_ylabel(f"active units (of {results.header.all_codes} codes)")
 
     order = _by_rate(rates)
     for rank, code in reversed(list(enumerate(order))):
@@ -201,6 +201,8 @@ def _title(results: Results, name: str) -> str:
         parts.append(f"{parameters['estimator']} estimator")
     if "examples" in parameters:
         parts.append(f"{parameters['examples']:,} examples")
+    if results.kept_group and name in ("mig_chen", "active_units"):
+        parts.append(f"codes of {results.kept_group}")
     lines = textwrap.wrap("; ".join(parts), TITLE_WIDTH)
     if name == "mig_chen" and "scored_factors" in parameters:
         scored = ", ".join(parameters["scored_factors"])

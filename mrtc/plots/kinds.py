@@ -5,6 +5,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from mrtc.plots.curves import active_units, mig, rate_distortion
+from mrtc.plots.groups import groups
 from mrtc.plots.lifelines import lifelines
 from mrtc.plots.scores import scores
 from mrtc.results import Results
@@ -15,4 +16,5 @@ KINDS: dict[str, Callable[[Results], Figure]] = {
     "au": active_units,
     "scores": scores,
     "lifelines": lifelines,
+    "groups": groups,
 }

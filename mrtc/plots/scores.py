@@ -38,7 +38,8 @@ def scores(results: Results) -> Figure:
         axes.set_title(family, loc="left")
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     examples = len(results.header.index)
-    figure.suptitle(f"{results.header.source}; {examples:,} examples")
+    of_group = f"; codes of {results.kept_group}" if results.kept_group else ""
+    figure.suptitle(f"{results.header.source}; {examples:,} examples{of_group}")
     return figure
 
 

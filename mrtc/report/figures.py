@@ -22,7 +22,7 @@ def rate_distortion(series: Sequence[Series]) -> dict[str, Any]:
     lines = [_line(at, one, "rate", "distortion") for at, one in enumerate(series)]
     marks = [_mark(at, one) for at, one in enumerate(series)]
     figure = go.Figure(
-        [*lines, *marks], _layout("rate (nats)", f"distortion ({html.escape(unit, quote=False)})")
+        [*lines, *marks], layout("rate (nats)", f"distortion ({html.escape(unit, quote=False)})")
     )
     return dict(figure.to_plotly_json())
 
@@ -31,33 +31,46 @@ def over_beta(series: Sequence[Series], name: str) -> dict[str, Any]:
     """One quantity over beta: a curve each, then a marked point each, and a line at the beta."""
     lines = [_line(at, one, "", name) for at, one in enumerate(series)]
     marks = [_mark(at, one) for at, one in enumerate(series)]
-    layout = _layout("beta", "")
+    made = layout("beta", "")
+    made["shapes"] = [line_at(beta_axis(made, series))]
+    return dict(go.Figure([*lines, *marks], made).to_plotly_json())
+
+
+def beta_axis(made: dict[str, Any], series: Sequence[Series]) -> float:
+    """Makes the horizontal axis of a layout one of beta, and says where it begins."""
     low, high = beta_limits(np.concatenate([one.beta for one in series]))
     ticks = log_ticks(low, high)
-    layout["xaxis"] |= {
+    made["xaxis"] |= {
         "type": "log",
         "range": [float(np.log10(low)), float(np.log10(high))],
         "tickvals": ticks,
         "ticktext": [f"{tick:g}" for tick in ticks],
     }
-    layout["shapes"] = [
-        {
-            "type": "line",
-            "yref": "paper",
-            "x0": low,
-            "x1": low,
-            "y0": 0,
-            "y1": 1,
-            "line": {"color": "#888", "width": 1, "dash": "dot"},
-            "layer": "below",
-        }
-    ]
-    return dict(go.Figure([*lines, *marks], layout).to_plotly_json())
+    return low
+
+
+def line_at(beta: float) -> dict[str, Any]:
+    """The line that marks the beta that is shown; the script gives it its place."""
+    return {
+        "type": "line",
+        "yref": "paper",
+        "x0": beta,
+        "x1": beta,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": "#888", "width": 1, "dash": "dot"},
+        "layer": "below",
+    }
 
 
 def colour(at: int) -> str:
     """Of the series at a place, as CSS writes it; the theme's, which colour-blind readers tell."""
-    return "#" + "".join(f"{round(255 * part):02x}" for part in PALETTE[at % len(PALETTE)])
+    return css(PALETTE[at % len(PALETTE)])
+
+
+def css(rgb: Sequence[float]) -> str:
+    """Red, green and blue in [0, 1], as CSS writes them."""
+    return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
 
 
 def numbers(values: Float[np.ndarray, " n"]) -> list[float | None]:
@@ -104,7 +117,8 @@ def _mark(at: int, one: Series) -> go.Scatter:
     )
 
 
-def _layout(x: str, y: str) -> dict[str, Any]:
+def layout(x: str, y: str) -> dict[str, Any]:
+    """What all figures have in common, with titles of both axes."""
     axis = {"automargin": True, "zeroline": False, "ticks": "outside", "fixedrange": True}
     return {
         "template": "simple_white",

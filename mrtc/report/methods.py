@@ -9,6 +9,7 @@ import numpy as np
 
 from mrtc.report.series import Source
 from mrtc.results import RunSet
+from mrtc.results.groups import GROUP, GROUPS, all_groups, groups_of, one_group
 from mrtc.trees import flat
 
 Rows = list[tuple[str, str]]
@@ -39,11 +40,11 @@ def described(source: Source) -> dict[str, Any]:
             ("weights", header.fingerprint),
             ("evaluated", content.created),
         ],
-        "evaluation": _rows({"seed": header.seed, **header.parameters}),
+        "evaluation": _rows({"seed": header.seed, **_group_in_words(header.parameters)}),
         "versions": list(content.versions.items()),
         "pictures": []
         if pictures is None
-        else [("data", pictures.source), *_rows(pictures.parameters)],
+        else [("data", pictures.source), *_rows(_group_in_words(pictures.parameters))],
         "computed": [(name, _words(given)) for name, given in content.parameters.items() if given],
         "config": _rows(flat(content.config)),
         "failures": [],
@@ -100,6 +101,15 @@ def _span(betas: Iterable[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.4g}"
     return f"{values[0]:.4g} to {values[-1]:.4g} ({len(values)})"
+
+
+def _group_in_words(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as they are, but for the latent groups of a hierarchy, which are lists of sizes."""
+    groups = groups_of(parameters)
+    if not groups:
+        return dict(parameters)
+    words = {GROUP: one_group(groups, parameters[GROUP]), GROUPS: all_groups(groups)}
+    return {name: words.get(name, value) for name, value in parameters.items()}
 
 
 def _rows(values: Mapping[str, Any]) -> Rows:

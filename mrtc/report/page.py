@@ -21,6 +21,7 @@ from mrtc.report.methods import COST_TITLES, described
 from mrtc.report.pictures import Frame, frames_of, originals_of, thinned
 from mrtc.report.series import Series, Source, gather
 from mrtc.results import Results
+from mrtc.results.groups import code_name, one_group
 from mrtc.results.sameness import distinct_betas
 
 MOST_BYTES = 15_000_000
@@ -88,6 +89,7 @@ def _page(
     from plotly.offline import get_plotlyjs
 
     from mrtc.report.figures import over_beta, rate_distortion
+    from mrtc.report.groups import group_layout
 
     names = list(dict.fromkeys(name for one in series for name in one.variables))
     if not names:
@@ -106,6 +108,7 @@ def _page(
     )
     template = environment.from_string((folder / "template.html").read_text("utf-8"))
     quantities = [_quantity(series, name) for name in names]
+    has_groups = any(one.rate_group is not None for one in series)
     missing = [str(source.path) for source in sources if _lacks_pictures(source)]
     return template.render(
         policy=_policy(library, script),
@@ -125,6 +128,7 @@ def _page(
         command=f"mrtc report {shlex.quote(missing[0])} --checkpoint CHECKPOINT.pt"
         if missing
         else "",
+        has_groups=has_groups,
         are_texts=any(source.config.get("text") for source in sources),
         files=[described(source) for source in sources],
         costs=list(COST_TITLES.values()),
@@ -137,7 +141,11 @@ def _page(
                 for one, of_one, colour in zip(series, frames, _colours(series), strict=True)
             ],
             "originals": originals,
-            "figures": {"plane": rate_distortion(series), "curve": over_beta(series, first)},
+            "figures": {
+                "plane": rate_distortion(series),
+                "curve": over_beta(series, first),
+                "groups": {"data": [], "layout": group_layout(series)} if has_groups else None,
+            },
         },
     )
 
@@ -145,6 +153,7 @@ def _page(
 def _entry(one: Series, frames: Sequence[Frame], colour: str) -> dict[str, Any]:
     """One series, as the script reads it."""
     from mrtc.report.figures import numbers
+    from mrtc.report.groups import group_traces
 
     entry: dict[str, Any] = {
         "name": one.name,
@@ -156,11 +165,18 @@ def _entry(one: Series, frames: Sequence[Frame], colour: str) -> dict[str, Any]:
         "high": {name: numbers(values) for name, values in one.high.items()},
         "frames": [frame.as_json() for frame in frames],
         "map": None,
+        "groups": None,
     }
+    if one.rate_group is not None:
+        entry["groups"] = {
+            "traces": group_traces(one),
+            "names": [one_group(one.groups, group) for group in range(len(one.groups))],
+        }
     if one.information is not None:
         codes = _map_codes(one, one.information)
         entry["map"] = {
-            "codes": codes,
+            "codes": [code_name(one.groups, one.group, code) for code in codes],
+            "group": "" if one.group is None else one_group(one.groups, one.group),
             "factors": list(one.factors),
             "shares": [[numbers(row) for row in beta[codes]] for beta in one.information],
         }

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from mrtc.report.series import Series
 from mrtc.report.sprites import sprite
+from mrtc.results.groups import GROUP, code_name, groups_of, one_group
 from mrtc.results.pictures import StoredPictures
 
 COLUMNS = 8
@@ -24,8 +25,10 @@ class Frame:
     """Their indices in the data."""
     traversed: int
     """Which of the data's examples the traversals start from."""
-    codes: list[int]
-    """Rows of the traversals."""
+    codes: list[str]
+    """Names of the rows of the traversals."""
+    group: str
+    """Of a hierarchy, whose codes these are, in words; empty for other models."""
     values: list[float]
     """Columns of the traversals, in standard deviations of the prior."""
     original: int
@@ -66,11 +69,14 @@ def thinned(frames: Sequence[Frame], most: int) -> list[Frame]:
 
 
 def _frame(pictures: StoredPictures, at: int, original: int) -> Frame:
+    groups = groups_of(pictures.parameters)
+    group = pictures.parameters[GROUP] if groups else None
     return Frame(
         beta=float(f"{pictures.beta[at]:.6g}"),
         examples=pictures.example.tolist(),
         traversed=int(pictures.parameters["traversed"]),
-        codes=pictures.code.tolist(),
+        codes=[code_name(groups, group, code) for code in pictures.code.tolist()],
+        group=one_group(groups, group) if groups else "",
         values=pictures.value.tolist(),
         original=original,
         reconstructions=sprite(pictures.reconstructions[at][None]),

@@ -31,7 +31,7 @@
   };
 
   // Which model the map and the pictures are of.
-  const choices = data.series.map((one, at) => at).filter((at) => data.series[at].map || data.series[at].frames.length);
+  const choices = data.series.map((one, at) => at).filter((at) => data.series[at].map || data.series[at].groups || data.series[at].frames.length);
   for (const at of choices) model.add(new Option(data.series[at].name, String(at)));
   const first = choices.find((at) => data.series[at].frames.length) ?? choices[0];
   if (first !== undefined) model.value = String(first);
@@ -98,13 +98,13 @@
     }
     const at = nearest(series.beta, beta);
     const top = scaleOf(map);
-    byId("map-note").textContent = `${series.name} at beta ${short(series.beta[at])}: mutual information as a share of the factor's entropy; the darkest blue is ${top.toPrecision(2)}. Codes by their rate.`;
+    byId("map-note").textContent = `${series.name} at beta ${short(series.beta[at])}: mutual information as a share of the factor's entropy; the darkest blue is ${top.toPrecision(2)}. ${map.group ? `Codes of ${map.group}, named by map, row and column, by their rate.` : "Codes by their rate."}`;
     const table = byId("map");
     const head = document.createElement("tr");
     head.append(cell("th", "", ""), ...map.factors.map((factor) => cell("th", factor, "col")));
     const rows = map.codes.map((code, place) => {
       const row = document.createElement("tr");
-      row.append(cell("th", `code ${code}`, "row"), ...map.shares[at][place].map((share) => {
+      row.append(cell("th", code, "row"), ...map.shares[at][place].map((share) => {
         const made = cell("td", share === null ? "–" : share.toFixed(2));
         const depth = share === null ? 0 : Math.max(0, share) / top;
         // From white to the theme's blue, on which letters are white.
@@ -120,6 +120,24 @@
     const top_ = document.createElement("thead");
     top_.append(head);
     table.replaceChildren(top_, body);
+  };
+
+  const groups = byId("groups");
+  let stacked = null;
+  const showGroups = (beta) => {
+    if (!groups) return;
+    const series = data.series[Number(model.value)];
+    byId("groups-block").hidden = !(series && series.groups);
+    if (!series || !series.groups) return;
+    const { layout } = data.figures.groups;
+    Object.assign(layout.shapes[0], { x0: beta, x1: beta });
+    if (stacked === series) Plotly.relayout(groups, { "shapes[0].x0": beta, "shapes[0].x1": beta });
+    else Plotly.react(groups, series.groups.traces, layout, plain);
+    stacked = series;
+    const at = nearest(series.beta, beta);
+    const rates = series.groups.traces.map((trace) => trace.y[series.beta.length > 1 ? at : 0]);
+    const most = rates.indexOf(Math.max(...rates));
+    byId("groups-note").textContent = `${series.name} at beta ${short(series.beta[at])}: ${words(valueOf(series, "rate", at))} nats in all, the most of one group, ${words(rates[most])} nats, in ${series.groups.names[most]}. Areas lie on one another, the top group lowest.`;
   };
 
   const draw = (id, address, alt) => {
@@ -155,9 +173,9 @@
     draw("samples", frame.samples, `Samples of ${series.name} at ${where}`);
     draw("traversals", frame.traversals, `Traversals of ${series.name} at ${where}: ${frame.codes.length} codes, one a row, each moved over ${frame.values.length} values`);
     byId("reconstructions-label").textContent = byId("samples-label").textContent = where;
-    byId("traversals-note").textContent = `Example ${frame.traversed} at ${where}: one code moves along each row, from ${short(frame.values[0])} to ${short(frame.values[frame.values.length - 1])} standard deviations of the prior, and the others stay. Codes by their rate.`;
+    byId("traversals-note").textContent = `Example ${frame.traversed} at ${where}: one code moves along each row, from ${short(frame.values[0])} to ${short(frame.values[frame.values.length - 1])} standard deviations of the prior, and the others stay${frame.group ? ": the groups below keep their whitened codes. They are codes" : ". Codes"}${frame.group ? ` of ${frame.group}, named by map, row and column,` : ""} by their rate.`;
     byId("values").replaceChildren(...frame.values.map((value) => cell("span", short(value))));
-    byId("codes").replaceChildren(...frame.codes.map((code) => cell("span", window.innerWidth < 600 ? String(code) : `code ${code}`)));
+    byId("codes").replaceChildren(...frame.codes.map((code) => cell("span", window.innerWidth < 600 ? code.replace(/^\w+ /, "") : code)));
     showBeside(series, frame, beta);
   };
 
@@ -170,6 +188,7 @@
     slider.setAttribute("aria-valuetext", `beta ${short(beta)}`);
     showNumbers(beta);
     showCurves(beta);
+    showGroups(beta);
     showMap(beta);
     showPictures(beta);
     // A screen reader is told once the slider rests.
@@ -182,7 +201,12 @@
   const { plane, curve } = data.figures;
   Plotly.newPlot("plane", plane.data, plane.layout, plain);
   Plotly.newPlot("curve", curve.data, curve.layout, plain);
-  for (const id of ["plane", "curve"]) {
+  const plots = ["plane", "curve"];
+  if (groups) {
+    Plotly.newPlot(groups, [], data.figures.groups.layout, plain);
+    plots.push("groups");
+  }
+  for (const id of plots) {
     byId(id).on("plotly_click", (event) => {
       slider.value = String(nearest(data.betas, event.points[0].customdata));
       soon();
@@ -195,7 +219,7 @@
   model.addEventListener("change", soon);
   quantity.addEventListener("change", () => { showQuantity(); soon(); });
   // Paper is narrower than the screen.
-  const fit = (width) => ["plane", "curve"].forEach((id) => Plotly.relayout(id, { width }));
+  const fit = (width) => plots.forEach((id) => Plotly.relayout(id, { width }));
   addEventListener("beforeprint", () => fit(330));
   addEventListener("afterprint", () => fit(null));
   document.documentElement.dataset.ready = "yes";

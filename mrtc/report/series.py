@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mrtc.errors import ResultsError
+from mrtc.hierarchy import LatentGroup
 from mrtc.results import VARIABLES, Results, RunSet, Variable, unit_of
 from mrtc.results.pictures import StoredPictures
 from mrtc.results.sameness import Kind
@@ -64,6 +65,11 @@ class Series:
     """Of code and factor: a share of the factor's entropy; None where it is not known."""
     factors: tuple[str, ...] = ()
     rate_code: Float[np.ndarray, "beta code"] | None = None
+    groups: tuple[LatentGroup, ...] = ()
+    """Of a hierarchy, the top one first; none of other models."""
+    group: int | None = None
+    """Of a hierarchy, the group whose codes the file keeps."""
+    rate_group: Float[np.ndarray, "beta group"] | None = None
     pictures: tuple[StoredPictures, ...] = field(default=())
 
 
@@ -137,6 +143,11 @@ def _of_results(name: str, source: Source, results: Results) -> Series:
         information=_shares(results),
         factors=results.factors,
         rate_code=results.metrics["rate_code"][there] if "rate_code" in results.metrics else None,
+        groups=results.header.groups,
+        group=results.header.group,
+        rate_group=results.metrics["rate_group"][there]
+        if "rate_group" in results.metrics
+        else None,
         pictures=() if source.pictures is None else (source.pictures,),
     )
 
@@ -201,7 +212,9 @@ def _joined(single: Sequence[Series]) -> Series:
     bounded = [name for name in names if all(name in one.low for one in ordered)]
     beta = np.concatenate([one.beta for one in ordered])
     parts = [one.information for one in ordered if one.information is not None]
-    has_map = len(parts) == len(ordered) and len({part.shape[1:] for part in parts}) == 1
+    are_alike = len({(one.groups, one.group) for one in ordered}) == 1
+    has_map = are_alike and len(parts) == len(ordered) and len({p.shape[1:] for p in parts}) == 1
+    rates = [one.rate_group for one in ordered if one.rate_group is not None]
     return Series(
         name=f"baselines ({len(ordered)} models)",
         kind="baselines",
@@ -212,5 +225,8 @@ def _joined(single: Sequence[Series]) -> Series:
         variables={name: ordered[0].variables[name] for name in names},
         information=np.concatenate(parts) if has_map else None,
         factors=ordered[0].factors,
+        groups=ordered[0].groups if are_alike else (),
+        group=ordered[0].group if are_alike else None,
+        rate_group=np.concatenate(rates) if are_alike and len(rates) == len(ordered) else None,
         pictures=tuple(pictures for one in ordered for pictures in one.pictures),
     )

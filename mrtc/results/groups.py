@@ -9,6 +9,10 @@ from mrtc.hierarchy import LatentGroup, total_codes
 GROUP, GROUPS = "group", "groups"
 """Parameters of an evaluation of a hierarchy: the group whose codes are kept, and all groups."""
 
+OF_ALL_GROUPS = ("rate", "active_units")
+"""Names of scores of all codes, which an evaluation of a hierarchy measures itself: the moments of
+the one group that it keeps do not give them."""
+
 
 def group_parameters(groups: Sequence[LatentGroup], group: int) -> dict[str, Any]:
     """What a header's parameters say of a hierarchy, as JSON can hold it."""
@@ -28,6 +32,27 @@ def all_codes(parameters: Mapping[str, Any], kept: int) -> int:
 def one_group(groups: Sequence[LatentGroup], group: int) -> str:
     """One group in words: ``group 0 of 15 (20 maps of 4 x 4)``."""
     return f"group {group} of {len(groups)} ({_maps(groups[group])})"
+
+
+def all_groups(groups: Sequence[LatentGroup]) -> str:
+    """All in words: ``0 to 4 (20 maps of 4 x 4), 5 to 14 (20 maps of 8 x 8)``."""
+    return ", ".join(
+        f"{first} ({_maps(groups[first])})"
+        if first == last
+        else f"{first} to {last} ({_maps(groups[first])})"
+        for first, last in scales(groups)
+    )
+
+
+def code_name(groups: Sequence[LatentGroup], group: int | None, code: int) -> str:
+    """A code by its place among those of its group: ``map 3 (1, 2)`` with row and column.
+
+    Without groups it is ``code 3``.
+    """
+    if group is None:
+        return f"code {code}"
+    side = groups[group].side
+    return f"map {code // side**2} ({code // side % side}, {code % side})"
 
 
 def scales(groups: Sequence[LatentGroup]) -> list[tuple[int, int]]:

@@ -37,9 +37,8 @@ BOWMAN = "Bowman et al., Generating Sentences from a Continuous Space, CoNLL 201
 BURDA = "Burda et al., Importance Weighted Autoencoders, ICLR 2016"
 CHEN = "Chen et al., Isolating Sources of Disentanglement, NeurIPS 2018"
 KINGMA = "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014"
-VAHDAT = "Vahdat and Kautz, NVAE, NeurIPS 2020"
-
 THEIS = "Theis et al., A Note on the Evaluation of Generative Models, ICLR 2016"
+VAHDAT = "Vahdat and Kautz, NVAE, NeurIPS 2020"
 
 HIGHER: Final = "higher is better"
 LOWER: Final = "lower is better"

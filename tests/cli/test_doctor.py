@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from mrtc.cli.app import _reporting
 from mrtc.cli.doctor import doctor
+from mrtc.evaluation.doctor import Finding
 from mrtc.training import Checkpoint
 from tests.cli.conftest import TINY, Command
 
@@ -49,6 +50,20 @@ def test_json_holds_the_same(broken: Path) -> None:
     assert len(found["curve"]["beta"]) == len(found["curve"]["rate"]) == 8
     done = run(broken, "--examples", "20", "--device", "cpu", "-q")
     assert f"{found['curve']['rate'][0]:.3f}" in done.stdout
+
+
+def test_advice_that_findings_have_in_common_is_said_once(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the last of those beside each other."""
+    advice = ("rest", "rest", "run", "rest")
+    found = [Finding("kind", f"layer {n}", 1.0, "nats", "so", a) for n, a in enumerate(advice)]
+    monkeypatch.setattr("mrtc.experiments.doctor.gate_findings", lambda _: iter(found))
+    lines = [line.strip() for line in run(checkpoint).stdout.splitlines()]
+    told = [line for line in lines if line.startswith(("- kind, layer", "what to do: "))]
+    assert [line.split(": ")[1] if "what" in line else line[14] for line in told] == [
+        *("0", "1", "rest", "2", "run", "3", "rest"),
+    ]
 
 
 def test_a_baseline_is_refused(mrtc: Command) -> None:

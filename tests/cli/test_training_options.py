@@ -135,6 +135,22 @@ def test_free_bits_are_of_baselines_and_sampled_words_of_documents(
         built(**({"free_bits": 0.5} | options))
 
 
+def test_options_of_the_optimiser_and_of_groups() -> None:
+    given = {"optimizer": "adamax", "accumulate": 4, "spectral": 0.1}
+    config = built("beta", training=given)
+    assert {name: getattr(config.training, name) for name in given} == given
+    usual = {"optimizer": "adam", "accumulate": 1, "spectral": 0.0}
+    assert built("beta", training=usual) == built("beta")
+    with pytest.raises(MrtcError, match="a batch in 4 parts needs an objective that is a sum"):
+        built("tcvae", training={"accumulate": 4})
+    of_groups = {"group_balance": True, "rate_schedule": "monotonic"}
+    with pytest.raises(MrtcError, match="the mlp architecture has none; leave it out"):
+        built("beta", beta=1.0, **of_groups)
+    with pytest.raises(MrtcError, match="a constant schedule; leave the balance out"):
+        built("beta", beta=1.0, group_balance=True)
+    assert built("beta", beta=1.0, group_balance=False) == built("beta", beta=1.0)
+
+
 def test_both_commands_that_train_have_these_options(mrtc: Command, tmp_path: Path) -> None:
     lines = tmp_path / "lines.txt"
     lines.write_text("\n".join(f"the {a} {b} ." for a in "abcdef" for b in "uvwxyz"))

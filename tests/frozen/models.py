@@ -1,5 +1,7 @@
 """Untrained models of every architecture, moved far from their beginning, so that all shows."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -9,11 +11,15 @@ from mrtc.architectures import (
     LSTMConfig,
     MLPConfig,
     ModelConfig,
+    NVAEConfig,
     ResNetConfig,
     build_networks,
 )
 from mrtc.datasets.vocabulary import END, NUM_SPECIAL, PAD, START
+from mrtc.hierarchical_vae import HierarchicalVAE
 from mrtc.layers import NoiseScale, RateGate
+from mrtc.layers.cells import SqueezeExcite
+from mrtc.layers.normalised import NormalisedConv2d
 from mrtc.randomness import torch_stream
 from mrtc.rates import BetaRange
 from mrtc.vae import VAE
@@ -57,9 +63,39 @@ CASES: dict[str, tuple[tuple[int, ...], ModelConfig]] = {
 }
 """Shape of an example, and configuration: every architecture, design and place of gates."""
 
+NVAE = NVAEConfig(
+    image_side=12,
+    padding=2,
+    groups=2,
+    group_channels=2,
+    channels=4,
+    blocks=1,
+    block_cells=1,
+    group_cells=1,
+)
+HIERARCHIES: dict[str, tuple[tuple[int, ...], ModelConfig]] = {
+    "nvae": ((1, 12, 12), NVAE),
+    "nvae-plain": ((1, 12, 12), NVAE.plain()),
+    "nvae-sqrt": ((1, 12, 12), replace(NVAE, gate="sqrt", gate_init="paper")),
+    "nvae-three-scales": (
+        (1, 16, 16),
+        replace(NVAE, image_side=16, padding=0, scales=3, groups=1, block_cells=2, group_cells=2),
+    ),
+    "nvae-colours": (
+        (3, 12, 12),
+        replace(NVAE, output="logistic_mixture", likelihood_components=3),
+    ),
+    "nvae-levels": (
+        (1, 12, 12),
+        replace(NVAE.plain(), output="logistic_mixture", likelihood_components=2),
+    ),
+}
+"""As ``CASES``; codes come in groups."""
+
 MOVED: dict[type[nn.Module], float] = {
     **dict.fromkeys((RateGate, nn.BatchNorm1d, nn.BatchNorm2d, NoiseScale), 0.3),
     **dict.fromkeys((nn.Embedding, nn.LSTM), 0.5),
+    NormalisedConv2d: 0.1,
 }
 """How far parameters are moved; those of documents start small."""
 
@@ -69,7 +105,7 @@ DOCUMENTS = [name for name in CASES if name.startswith("lstm")]
 
 def make(name: str, likelihood: str = "bernoulli") -> VAE:
     """In evaluation mode, with statistics of some batches in its batch normalisation."""
-    shape, config = CASES[name]
+    shape, config = {**CASES, **HIERARCHIES}[name]
     stream = torch_stream(0, name)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.set_state(stream.get_state())
@@ -80,9 +116,14 @@ def make(name: str, likelihood: str = "bernoulli") -> VAE:
         likelihood = "tokens"
     elif getattr(config, "output", "logits") == "sigmoid":
         likelihood = "squared_error"
+    elif getattr(config, "output", "logits") == "logistic_mixture":
+        likelihood = "logistic_mixture"
     if likelihood == "gaussian":
         noise = NoiseScale(0.3, is_learned=True, is_gated=not config.is_plain)
-    vae = VAE(encoder, decoder, config.codes, betas, likelihood, noise)
+    if name in HIERARCHIES:
+        vae: VAE = HierarchicalVAE(encoder, decoder, betas, likelihood)
+    else:
+        vae = VAE(encoder, decoder, config.codes, betas, likelihood, noise)
     with torch.no_grad():
         for module in vae.modules():
             _move(module, stream)
@@ -100,6 +141,8 @@ def _move(module: nn.Module, stream: torch.Generator) -> None:
     far = next((far for kind, far in MOVED.items() if isinstance(module, kind)), 0.0)
     for parameter in module.parameters(recurse=False):
         parameter += far * torch.randn(parameter.shape, generator=stream)
+    if isinstance(module, SqueezeExcite):
+        module.squeeze.bias += 0.5  # else all of its few ReLUs may be closed
 
 
 def batch(vae: VAE, shape: tuple[int, ...], stream: torch.Generator) -> tuple[Tensor, ...]:

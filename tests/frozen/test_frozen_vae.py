@@ -11,7 +11,9 @@ from safetensors.torch import save_file
 
 from mrtc.datasets.vocabulary import Vocabulary
 from mrtc.frozen import FrozenTextVAE, frozen_vae, load
-from tests.frozen.models import CASES, VOCABULARY, documents, make
+from tests.frozen.models import CASES, HIERARCHIES, VOCABULARY, documents, make
+
+SHAPES = {name: shape for name, (shape, _) in {**CASES, **HIERARCHIES}.items()}
 
 ALONE = """
 import sys
@@ -36,15 +38,17 @@ assert not [name for name in sys.modules if name.startswith("mrtc")]
 """
 
 
-@pytest.mark.parametrize("name", ["conv-chen-after_norm", "lstm-texar-head-gated"])
+@pytest.mark.parametrize(
+    "name", ["conv-chen-after_norm", "lstm-texar-head-gated", "nvae", "nvae-colours"]
+)
 def test_it_runs_where_mrtc_cannot_be_imported(name: str, tmp_path: Path) -> None:
     vae, generator = make(name), torch.Generator().manual_seed(1)
     shutil.copy(frozen_vae.__file__, tmp_path / "frozen_vae.py")
     (tmp_path / "m.safetensors").write_bytes(vae.freeze(0.3).to_bytes())
     z = torch.randn(4, vae.codes, generator=generator)
     x = documents(4, generator)
-    if len(CASES[name][0]) > 1:
-        x = torch.rand(4, *CASES[name][0], generator=generator)
+    if len(SHAPES[name]) > 1:
+        x = torch.rand(4, *SHAPES[name], generator=generator).round()
     save_file({"x": x, "z": z}, tmp_path / "in.safetensors")
     (tmp_path / "alone.py").write_text(ALONE)
 
@@ -62,7 +66,7 @@ def test_it_runs_where_mrtc_cannot_be_imported(name: str, tmp_path: Path) -> Non
             torch.testing.assert_close(file.get_tensor(key), value, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["linear-exact", "resnet-28", "lstm-he2019-bare-gated"])
+@pytest.mark.parametrize("name", ["linear-exact", "resnet-28", "lstm-he2019-bare-gated", "nvae"])
 def test_it_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
     frozen = make(name).freeze(0.3)
     path = tmp_path / "m.safetensors"
@@ -105,7 +109,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(ValueError, match=r"holds no frozen VAE.*give one of"):
         load(path)
-    frozen.about["version"] = 2
+    frozen.about["version"] = 3
     path.write_bytes(frozen.to_bytes())
-    with pytest.raises(ValueError, match=r"form 2, .* reads up to 1; take"):
+    with pytest.raises(ValueError, match=r"form 3, .* reads up to 2; take"):
         load(path)

@@ -6,6 +6,7 @@ import torch
 
 from mrtc.distributions import DiagonalGaussian
 from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
+from mrtc.objectives.schedules import HELD
 
 STEPS = 1000
 
@@ -27,6 +28,13 @@ def test_monotonic_rises_over_the_first_30_percent() -> None:
 def test_cyclic_rises_four_times_over_half_a_cycle() -> None:
     got = weights("cyclic").reshape(4, 250)
     np.testing.assert_allclose(got, np.tile(np.minimum(np.arange(250) / 125, 1), (4, 1)))
+
+
+def test_held_is_small_for_the_first_30_percent_and_then_one() -> None:
+    got = weights("held")
+    assert set(got[:300]) == {HELD}
+    assert 0 < HELD < 1e-2
+    assert (got[300:] == 1).all()
 
 
 @pytest.mark.parametrize("name", ["beta", "tcvae"])

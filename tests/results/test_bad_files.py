@@ -7,6 +7,7 @@ import pytest
 
 from mrtc.errors import ResultsError
 from mrtc.results import open_writer, read
+from mrtc.results.schema import VERSION
 
 from .conftest import make_header
 
@@ -64,8 +65,8 @@ def test_foreign(path: Path) -> None:
 
 def test_newer(filled: Path) -> None:
     with h5py.File(filled, "r+") as file:
-        file.attrs["schema_version"] = 2
-    refuse(filled, "schema version 2", "reads up to 1", "upgrade mrtc")
+        file.attrs["schema_version"] = VERSION + 1
+    refuse(filled, f"schema version {VERSION + 1}", f"reads up to {VERSION}", "upgrade mrtc")
 
 
 def test_nothing_evaluated(path: Path) -> None:

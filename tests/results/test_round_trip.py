@@ -70,8 +70,9 @@ def test_every_variable_says_what_it_is(filled: Path) -> None:
 
 def test_every_variable_of_the_schema_can_be_written(path: Path) -> None:
     """Also those that an evaluation rarely has, such as the error of a sampled information."""
-    sizes = make_header().sizes
-    with open_writer(path, make_header()) as writer:
+    header = make_header(parameters={"group": 0, "groups": [[2, 1], [2, 4], [2, 4]]})
+    sizes = header.sizes
+    with open_writer(path, header) as writer:
         writer.write(
             1,
             {

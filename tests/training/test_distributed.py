@@ -12,7 +12,9 @@ import torch
 from tests.training.worker import fit
 
 
-def launch(*arguments: str | Path, processes: int = 2) -> list[tuple[int, str, str]]:
+def launch(
+    *arguments: str | Path, processes: int = 2, program: str = "worker.py"
+) -> list[tuple[int, str, str]]:
     """Status, output and errors of each process, started as ``torchrun`` starts them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -25,7 +27,7 @@ def launch(*arguments: str | Path, processes: int = 2) -> list[tuple[int, str, s
     }
     started = [
         subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("worker.py")), *map(str, arguments)],
+            [sys.executable, str(Path(__file__).with_name(program)), *map(str, arguments)],
             env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             text=True,
             stdout=subprocess.PIPE,

@@ -333,6 +333,12 @@ def test_models_that_do_not_stack_are_refused(change: Callable[[VAE], VAE], mess
         fit([*others, change(last)])
 
 
+def test_steps_that_do_not_stack_are_refused() -> None:
+    config = TrainingConfig(steps=4, batch=16, optimizer="adamax", clip=2.0, accumulate=4)
+    with pytest.raises(ValueError, match=r"got clip 2\.0, optimizer adamax, accumulate 4; train"):
+        fit(models(), config=config)
+
+
 def test_states_and_seeds_must_fit_the_models() -> None:
     states = [TrainingState(step) for step in (3, 3, 4)]
     with pytest.raises(ValueError, match=r"at one step, got steps \[3, 3, 4\]; group them by step"):

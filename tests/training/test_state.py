@@ -36,6 +36,18 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     assert loaded.fingerprint() == saved.fingerprint()
 
 
+def test_vectors_of_a_penalty_come_back_and_older_files_have_none(tmp_path: Path) -> None:
+    path, saved = tmp_path / "c.pt", checkpoint()
+    saved.state.spectral = {"first": torch.ones(3) / 3**0.5}
+    saved.save(path)
+    assert Checkpoint.load(path).state.spectral.keys() == {"first"}
+    assert torch.equal(Checkpoint.load(path).state.spectral["first"], torch.ones(3) / 3**0.5)
+    content = torch.load(path, weights_only=True)
+    del content["spectral"]
+    torch.save(content, path)
+    assert Checkpoint.load(path).state.spectral == {}
+
+
 def test_the_fingerprint_changes_with_weights_and_configuration() -> None:
     one, two, three = checkpoint(), checkpoint(), checkpoint()
     two.weights["b"][0] = 2

@@ -5,7 +5,13 @@ import torch
 
 from mrtc.objectives import ObjectiveConfig
 from mrtc.training import TrainingConfig, TrainingState, train
-from mrtc.training.steps import ExampleOrder, is_recorded, shown
+from mrtc.training.steps import (
+    ExampleOrder,
+    is_recorded,
+    optimizer_of,
+    set_learning_rate,
+    shown,
+)
 from mrtc.vae import VAE
 from tests.toys import Crosses, small_vae
 
@@ -54,6 +60,29 @@ def test_gates_move_as_many_times_as_fast_as_asked() -> None:
     for name, weight in vae.state_dict().items():
         moved = (weight - before[name]).abs().max().item()
         assert moved == pytest.approx(7e-3 if ".gate." in name else 1e-3, rel=1e-2)
+
+
+def test_adamax_is_what_its_authors_wrote() -> None:
+    """Algorithm 2 of Kingma and Ba (2015), with gates at twice the speed."""
+    vae = small_vae().double()
+    config = TrainingConfig(
+        steps=1, batch=1, learning_rate=1e-2, gate_speed=2.0, optimizer="adamax"
+    )
+    optimizer = optimizer_of(vae, config)
+    set_learning_rate(optimizer, config.learning_rate)
+    expected = {name: weight.detach().clone() for name, weight in vae.named_parameters()}
+    momentum = {name: torch.zeros_like(weight) for name, weight in expected.items()}
+    greatest = {name: torch.zeros_like(weight) for name, weight in expected.items()}
+    generator = torch.Generator().manual_seed(0)
+    for step in range(1, 5):
+        for name, weight in vae.named_parameters():
+            weight.grad = torch.randn(weight.shape, generator=generator).double()
+            momentum[name] = 0.9 * momentum[name] + 0.1 * weight.grad
+            greatest[name] = torch.maximum(0.999 * greatest[name], weight.grad.abs())
+            rate = (2 if ".gate." in name else 1) * 1e-2 / (1 - 0.9**step)
+            expected[name] -= rate * momentum[name] / greatest[name]
+        optimizer.step()
+    torch.testing.assert_close(dict(vae.named_parameters()), expected, rtol=1e-5, atol=1e-8)
 
 
 def test_a_run_with_fast_gates_goes_on_as_if_it_had_not_stopped() -> None:

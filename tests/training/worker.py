@@ -30,11 +30,18 @@ class DoubleCrosses(Crosses):
         return torch.where(is_mirrored, images.flip(3), images)
 
 
-def fit(name: str, groups: str, steps: int, batch: int, out: Path | None = None) -> dict:
+def fit(
+    name: str,
+    groups: str,
+    steps: int,
+    batch: int,
+    out: Path | None = None,
+    accumulate: int | None = None,
+) -> dict:
     """Trains for some steps; returns, and saves, weights and history."""
     torch.set_num_threads(1)
     objective = ObjectiveConfig(name, groups=groups if groups == "example" else int(groups))
-    config = TrainingConfig(steps=steps, batch=batch, learning_rate=0.01)
+    config = TrainingConfig(steps=steps, batch=batch, learning_rate=0.01, accumulate=accumulate)
     vae = small_vae().double()
     saved = []
 
@@ -55,9 +62,9 @@ def fit(name: str, groups: str, steps: int, batch: int, out: Path | None = None)
 
 
 if __name__ == "__main__":
-    name, groups, steps, batch, out = sys.argv[1:]
+    name, groups, steps, batch, out, *accumulate = sys.argv[1:]
     try:
-        done = fit(name, groups, int(steps), int(batch), Path(out))
+        done = fit(name, groups, int(steps), int(batch), Path(out), *map(int, accumulate))
     except MrtcError as error:
         sys.exit(f"mrtc: {error}")
     finally:

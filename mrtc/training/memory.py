@@ -1,0 +1,195 @@
+"""What a training step will need of memory, known before the first."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+
+from mrtc.devices import Precision, autocast, resolve_device
+from mrtc.distributions import DiagonalGaussian
+from mrtc.layers.checkpointing import recompute_activations
+from mrtc.objectives import ObjectiveConfig, objective_terms
+from mrtc.training.phantoms import Ledger, Phantom
+from mrtc.vae import VAE
+
+Blocks = Bool[np.ndarray, " block"]
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes in use at the fullest moment of a training step, by what they hold."""
+
+    weights: int
+    """With the statistics of normalisation."""
+    gradients: int
+    """Of weights: those that there are at that moment, as most replace activations."""
+    optimizer: int
+    """Its moments of the gradients."""
+    activations: int
+    """Kept from the forward pass for the gradient, the batch among them."""
+    temporary: int
+    """All else: what operations work on at that moment."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(astuple(self))
+
+    def __str__(self) -> str:
+        parts = ("weights", "gradients", "optimiser", "activations", "temporary arrays")
+        shown = ", ".join(
+            f"{_gib(size)} of {part}" for part, size in zip(parts, astuple(self), strict=True)
+        )
+        return f"a step needs about {_gib(self.total)} GiB: {shown}"
+
+
+def estimate_memory(
+    vae: VAE,
+    batch: int,
+    shape: tuple[int, ...],
+    *,
+    optimizer: Callable[[VAE], torch.optim.Optimizer],
+    objective: ObjectiveConfig | None = None,
+    precision: Precision = "auto",
+    accumulate: int = 1,
+    checkpointing: bool = False,
+    device: torch.device | str = "cpu",
+) -> MemoryEstimate:
+    """The memory of a training step, found by going through one without its arithmetic.
+
+    A copy of the model whose weights have no numbers takes the step, and every array that it would
+    allocate or free is booked. Not seen is what operations use inside, such as the workspace of a
+    convolution, and what the process has before it trains: libraries, the dataset, and on a GPU its
+    context.
+
+    Args:
+        vae: The model; it stays as it is, and may be on any device.
+        batch: Examples in a step, of this process.
+        shape: Of one example.
+        optimizer: Makes that of a model, as training does.
+        objective: What is minimised; the beta-VAE's where it is left out.
+        precision: Of matrix products.
+        accumulate: Equal parts of the batch that go through the networks one after another.
+        checkpointing: Whether activations are computed again, see :func:`recompute_activations`.
+        device: Where it is trained.
+
+    Raises:
+        MrtcError: If the device is not there, or ``checkpointing`` is not for this model.
+        TypeError: If the examples are documents: their lengths, which differ, are what counts.
+        ValueError: If the batch cannot be cut into so many parts.
+    """
+    if vae.likelihood == "tokens":
+        raise TypeError(
+            "the memory of a step on documents depends on their lengths, which differ from step "
+            "to step, so there is no estimate; measure a step with the longest"
+        )
+    if accumulate < 1 or batch < 1 or batch % accumulate:
+        raise ValueError(
+            f"a batch of {batch} cannot be cut into {accumulate} equal parts; choose a number of "
+            "parts that divides it"
+        )
+    device = _with_index(resolve_device(device))
+    ledger = Ledger()
+    copy = _phantom_copy(vae, ledger, device).train()
+    weights = _blocks((*copy.parameters(), *copy.buffers()))
+    kept: set[int] = set()
+    x, noise, beta = (
+        ledger.empty(batch, *sizes, device=device) for sizes in (shape, (vae.codes,), ())
+    )
+    # torch's own layers are the same on every device; cuDNN's would need meta tensors of theirs.
+    with recompute_activations(copy, on=checkpointing), torch.backends.cudnn.flags(enabled=False):
+        # From the second part on there are gradients of the first, and the third is like it.
+        for part in range(min(accumulate, 2)):
+            rows = slice(part * batch // accumulate, (part + 1) * batch // accumulate)
+            with autocast(precision, device):
+                out = copy(x[rows], beta[rows], noise[rows])
+            terms = objective_terms(
+                objective or ObjectiveConfig("beta"),
+                distortion=out.distortion,
+                posterior=DiagonalGaussian(out.mean, out.log_sigma),
+                z=out.z,
+                beta=beta[rows],
+                population=batch,
+            )
+            loss = terms["objective"].mean()
+            kept |= _alive(ledger)
+            loss.backward()  # type: ignore[no-untyped-call]
+        del out, terms, loss
+        gradients = _blocks(p.grad for p in copy.parameters() if p.grad is not None)
+        taken = optimizer(copy)
+        taken.step()
+        state = _blocks(
+            value
+            for entries in taken.state.values()
+            for value in entries.values()
+            if isinstance(value, Tensor)
+        )
+    sizes, in_use = _fullest(ledger, always=state)
+    roles = (weights, gradients, state, kept)
+    totals, rest = [], in_use
+    for role in roles:
+        of_role = np.isin(np.arange(ledger.blocks), list(role)) & rest
+        totals.append(int(sizes[of_role].sum()))
+        rest = rest & ~of_role
+    return MemoryEstimate(*totals, int(sizes[rest].sum()))
+
+
+def _phantom_copy(vae: VAE, ledger: Ledger, device: torch.device) -> VAE:
+    """The model without numbers; weights that are shared stay so."""
+    phantoms: dict[int, Tensor] = {}
+    for tensor in (*vae.parameters(), *vae.buffers()):
+        phantom: Tensor = ledger.phantom_of(tensor, device)
+        if isinstance(tensor, nn.Parameter):
+            phantom = nn.Parameter(phantom, requires_grad=tensor.requires_grad)
+        phantoms[id(tensor)] = phantom
+    # What is in the memory of a deep copy counts as copied.
+    return deepcopy(vae, phantoms)
+
+
+def _fullest(ledger: Ledger, always: set[int]) -> tuple[Int[np.ndarray, " block"], Blocks]:
+    """The size of each block, and which are in use when most memory is.
+
+    Args:
+        ledger: Of a step.
+        always: Blocks that are there from the start, as the optimiser's are in all steps but the
+            first, and to the end.
+    """
+    sizes = np.zeros(ledger.blocks, np.int64)
+    for block, size in ledger.events:
+        sizes[block] = max(sizes[block], size)
+    early = [(block, int(sizes[block])) for block in sorted(always)]
+    events = early + [event for event in ledger.events if event[0] not in always]
+    changes = np.array([size for _, size in events])
+    last = int(changes.cumsum().argmax())
+    in_use = np.zeros(ledger.blocks, bool)
+    for block, size in events[: last + 1]:
+        in_use[block] = size > 0
+    return sizes, in_use
+
+
+def _alive(ledger: Ledger) -> set[int]:
+    """The blocks in use now."""
+    alive: set[int] = set()
+    for block, size in ledger.events:
+        (alive.add if size > 0 else alive.discard)(block)
+    return alive
+
+
+def _blocks(tensors: Iterable[Tensor]) -> set[int]:
+    """Where phantoms lie; other tensors are numbers that an optimiser keeps for itself."""
+    return {tensor.block.number for tensor in tensors if isinstance(tensor, Phantom)}
+
+
+def _with_index(device: torch.device) -> torch.device:
+    """Tensors name the GPU that they are on."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.3g}"
