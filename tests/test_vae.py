@@ -1,10 +1,12 @@
 """The VAE: which beta reaches which example, and what is refused."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from mrtc.errors import BetaError
+from mrtc.errors import BetaError, MrtcError
 from mrtc.logistic_mixture import DiscretisedLogisticMixture
 from mrtc.rates import BetaRange
 from mrtc.vae import VAE
@@ -51,6 +53,24 @@ def test_samples_repeat_with_their_generator() -> None:
     assert one.shape == (5, 1, 8, 8)
     assert torch.equal(one, two)
     assert 0 <= one.min() <= one.max() <= 1
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+def test_a_temperature_is_the_standard_deviation_of_the_codes(temperature: float) -> None:
+    """In samples too, which decode those codes; at 1 they are the draws as they are."""
+    vae = small_vae().eval()
+    noise = torch.randn(4000, 3, generator=torch.manual_seed(3))
+    z = vae.draw_prior(4000, torch.manual_seed(3), temperature)
+    assert z.std().item() == pytest.approx(temperature, rel=0.03)
+    torch.testing.assert_close(z, noise * temperature, rtol=1e-6, atol=0)
+    samples = vae.sample(4000, 1.0, torch.manual_seed(3), temperature)
+    assert torch.equal(samples, vae.decode(z, 1.0).mean)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -0.5, math.inf, math.nan])
+def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
+    with pytest.raises(MrtcError, match=f"temperature of {temperature} cannot be used; give a pos"):
+        small_vae().sample(2, 1.0, torch.manual_seed(0), temperature)
 
 
 def test_a_pass_holds_the_distortion_at_its_draw() -> None:

@@ -80,8 +80,8 @@ def score_results(
         )
     with reopen(path) as writer:
         results = read(path)
-        if results.header.groups:
-            names = tuple(name for name in names if name not in OF_ALL_GROUPS)
+        there = OF_ALL_GROUPS if results.header.groups else ()
+        names = tuple(name for name in names if name not in there)
         pending = dict(_pending(results, names, config, force=force))
         tasks = [(at, group) for at, groups in pending.items() for group in groups]
         processes = max(1, min(workers, len(tasks)))
@@ -117,6 +117,7 @@ def score_results(
                             results.header.group,
                         )
                         for name, score in scores.items()
+                        if name not in there  # what is computed together may have them
                     ],
                 )
     return read(path)

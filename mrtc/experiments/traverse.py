@@ -113,7 +113,7 @@ def traversal(
         rate = vae.encode(image, torch.tensor([float(betas[0])])).rate()[0, moving.where]
     size = moving.map_size if maps else 1
     most = rows or (MOST_OF_GROUP if vae.groups else None)
-    order = rate.unflatten(0, (-1, size)).sum(1).argsort(descending=True)[:most].tolist()
+    order = rate.reshape(-1, size).sum(1).argsort(descending=True)[:most].tolist()
 
     def moved(vae: VAE, beta: Tensor) -> Tensor:
         z = vae.encode(image, beta).mean.repeat(len(order), columns, 1)

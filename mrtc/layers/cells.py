@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812 -- the name everybody knows
 
 from mrtc.layers.batch_norm import WholeBatchNorm2d
 from mrtc.layers.checkpointing import Recomputable
-from mrtc.layers.gated import Gating
+from mrtc.layers.gated import Gated, Gating
 from mrtc.layers.normalised import NormalisedConv2d
 
 NORM_MOMENTUM = 0.05
@@ -40,9 +40,11 @@ class SqueezeExcite(nn.Module):
         self.squeeze = nn.Linear(channels, squeezed)
         self.excite = nn.Linear(squeezed, channels)
 
-    def forward(self, x: Image) -> Image:
-        """``x`` with its channels scaled."""
-        scale: Tensor = self.excite(self.squeeze(x.mean((2, 3))).relu()).sigmoid()
+    def forward(self, x: Image, gate: Float[Tensor, "batch channel"] | None = None) -> Image:
+        """``x`` with its channels scaled, and by the factors ``gate`` before, in one pass."""
+        means = x.mean((2, 3))
+        scale: Tensor = self.excite(self.squeeze(means if gate is None else gate * means).relu())
+        scale = scale.sigmoid() if gate is None else scale.sigmoid() * gate
         return x * scale[..., None, None]
 
 
@@ -117,11 +119,14 @@ class EncoderCell(Recomputable):
 
     def forward(self, x: Image, rate_code: RateCode) -> Hidden:
         """The cell's output; ``rate_code`` as in :meth:`Gated.forward`."""
-        hidden = x
-        for normalise, convolve in zip(self.norms, self.convolutions, strict=True):
-            hidden = convolve(F.silu(normalise(hidden)), rate_code)
+        first: Gated
+        second: Gated
+        first, second = self.convolutions  # type: ignore[assignment]
+        hidden = first(F.silu(self.norms[0](x)), rate_code)
+        hidden = second.layer(F.silu(self.norms[1](hidden)))
+        added = self.squeeze_excite(hidden, second.factors(rate_code, len(x)))
         skip = x if self.skip is None else self.skip(x, rate_code)
-        return torch.add(skip, self.squeeze_excite(hidden), alpha=ADDED_SHARE)
+        return torch.add(skip, added, alpha=ADDED_SHARE)
 
 
 class DecoderCell(Recomputable):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,6 +17,11 @@ CONVOLUTIONS = (
     nn.ConvTranspose2d,
     nn.ConvTranspose3d,
 )
+
+
+SHARED = 8
+"""With so many examples to a beta, gates in the weights of a window of one pixel cost next to
+nothing; with fewer, a product of matrices for each beta costs more than gates on what comes out."""
 
 
 class Gated(nn.Module):
@@ -52,7 +58,23 @@ class Gated(nn.Module):
             rate_code: One for all examples, one for each, or one for each of equal groups of
                 consecutive examples: its length divides the batch.
         """
-        return self.scale(apply_layer(self.layer, x), rate_code)
+        if not _is_of_pixels(self.layer):
+            return self.scale(apply_layer(self.layer, x), rate_code)
+        weight = getattr(self.layer, "normalised_weight", self.layer.weight).flatten(1)
+        if self.gate is None or len(x) < SHARED * len(rate_code):
+            return self.scale(_product(x, weight[None], self.layer.bias), rate_code)
+        gate = self.gate(rate_code)
+        bias = None if self.layer.bias is None else (gate * self.layer.bias)[:, None]
+        return _product(x, gate[..., None] * weight, bias)
+
+    def factors(
+        self, rate_code: Float[Tensor, " group"], batch: int
+    ) -> Float[Tensor, "batch feature"] | None:
+        """The gate's factors for each example, for what comes next to multiply by; or none."""
+        if self.gate is None:
+            return None
+        gate: Tensor = self.gate(rate_code)
+        return gate.repeat_interleave(batch // len(gate), 0)
 
     def scale(
         self,
@@ -75,6 +97,28 @@ class Gated(nn.Module):
         gate = gate.reshape(groups, *[1] * (grouped.ndim - 2), features)
         gated = (grouped * gate).reshape(pre_activation.shape)
         return gated
+
+
+def _product(
+    x: Float[Tensor, "batch channel height width"],
+    weight: Float[Tensor, "group feature channel"],
+    bias: Float[Tensor, "..."] | None,
+) -> Float[Tensor, "batch feature height width"]:
+    """A convolution with a window of one pixel, with weights for each group of examples."""
+    pixels = x.permute(0, 2, 3, 1).reshape(len(weight), -1, x.shape[1])
+    out = torch.bmm(pixels, weight.mT)
+    if bias is not None:
+        out = out + bias.to(out.dtype)
+    return out.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+
+
+def _is_of_pixels(layer: nn.Module) -> bool:
+    """Whether it is a convolution with a window of one pixel."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and set(layer.kernel_size) == set(layer.stride) == {1}
+        and layer.groups == 1
+    )
 
 
 class Gating(NamedTuple):

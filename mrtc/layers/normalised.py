@@ -36,7 +36,8 @@ class NormalisedConv2d(nn.Conv2d):
     @property
     def normalised_weight(self) -> Float[Tensor, "feature channel kernel kernel"]:
         """The weights that are applied."""
-        return self.weight * (self.log_scale.exp() / self._norms())[:, None, None, None]
+        weight: Tensor = self.weight * (self.log_scale.exp() / self._norms())[:, None, None, None]
+        return weight
 
     def forward(
         self,
@@ -46,4 +47,5 @@ class NormalisedConv2d(nn.Conv2d):
         return self._conv_forward(input, self.normalised_weight, self.bias)
 
     def _norms(self) -> Float[Tensor, " feature"]:
-        return torch.linalg.vector_norm(self.weight, dim=(1, 2, 3))
+        norms: Tensor = torch.linalg.vector_norm(self.weight, dim=(1, 2, 3))
+        return norms

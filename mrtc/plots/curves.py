@@ -129,7 +129,9 @@ def active_units(results: Results) -> Figure:
     left, right = figure.subplots(1, 2)
 
     left.plot(beta, count, "o-", color="black", markersize=marker_size(beta))
-    left.set_ylim(-0.03 * results.header.all_codes, 1.05 * results.header.all_codes)
+    # Of the many codes of a hierarchy few are active.
+    most = float(np.nanmax(count)) if results.header.groups else results.header.num_codes
+    left.set_ylim(-0.03 * max(most, 1), 1.05 * max(most, 1))
     left.yaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_ylabel(f"active units (of {results.header.all_codes} codes)")
 
@@ -201,8 +203,9 @@ def _title(results: Results, name: str) -> str:
         parts.append(f"{parameters['estimator']} estimator")
     if "examples" in parameters:
         parts.append(f"{parameters['examples']:,} examples")
-    if results.kept_group and name in ("mig_chen", "active_units"):
-        parts.append(f"codes of {results.kept_group}")
+    if results.kept_group and name != "rate":
+        what = "rates of codes:" if name == "active_units" else "codes of"
+        parts.append(f"{what} {results.kept_group}")
     lines = textwrap.wrap("; ".join(parts), TITLE_WIDTH)
     if name == "mig_chen" and "scored_factors" in parameters:
         scored = ", ".join(parameters["scored_factors"])

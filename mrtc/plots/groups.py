@@ -35,6 +35,9 @@ def groups(results: Results) -> Figure:
     figure = new_figure(WIDTH * 1.4)
     left, right = figure.subplots(1, 2)
     _stack(left, beta, rates, colours)
+    left.plot(
+        beta, rates.sum(1), color="black", linewidth=0.8, marker=".", markersize=marker_size(beta)
+    )
     left.set_ylabel("rate (nats per example)")
     whole = rates.sum(1, keepdims=True)
     _stack(right, beta, rates / np.where(whole > 0, whole, np.nan), colours)
@@ -62,9 +65,6 @@ def _stack(
         low, high = float(beta[0]) / 1.5, float(beta[0]) * 1.5
         beta, rates = np.array([low, high]), np.repeat(rates, 2, 0)
     axes.stackplot(beta, rates.T, colors=colours, edgecolor="white", linewidth=0.3)
-    axes.plot(
-        beta, rates.sum(1), color="black", linewidth=0.8, marker=".", markersize=marker_size(beta)
-    )
     axes.set_ylim(bottom=0)
 
 

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from mrtc.errors import ResultsError
 from mrtc.plots.theme import PALETTE, WIDTH, beta_axis, beta_limits, new_figure, theme
 from mrtc.results import Results
+from mrtc.results.groups import code_name
 from mrtc.results.lifelines import NOTHING, LifeLines, life_lines
 
 ROWS = 40
@@ -63,7 +64,9 @@ def lifelines(results: Results) -> Figure:
     _mark_births(left, lines, rows)
     left.set_title("rate of the code (nats per example)", loc="left")
     figure.colorbar(scale, ax=left, pad=0.02)
-    left.set_yticks(range(len(rows)), [f"code {code}" for code in rows])
+    header = results.header
+    names = [code_name(header.groups, header.group, code) for code in rows]
+    left.set_yticks(range(len(rows)), names)
     left.set_ylim(len(rows) - 0.5, -0.5)
     for right in others:
         _draw_factors(right, lines, rows)
@@ -160,4 +163,9 @@ def _legend(lines: LifeLines, rows: dict[int, int]) -> list[Patch | Line2D]:
 def _title(results: Results, lines: LifeLines, alive: int) -> str:
     codes = lines.rate.shape[1]
     shown = f"; the first {ROWS} are shown" if alive > ROWS else ""
-    return f"{results.header.source}; {alive} of {codes} codes are active at some beta{shown}"
+    if not results.kept_group:
+        return f"{results.header.source}; {alive} of {codes} codes are active at some beta{shown}"
+    return (
+        f"{results.header.source}\n{alive} of {codes} codes of {results.kept_group} are active at "
+        f"some beta{shown}"
+    )

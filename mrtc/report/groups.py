@@ -59,6 +59,7 @@ def group_layout(series: Sequence[Series]) -> dict[str, Any]:
     made = layout("beta", "rate (nats)")
     low = beta_axis(made, [one for one in series if one.rate_group is not None])
     made["yaxis"]["rangemode"] = "tozero"
-    made["shapes"] = [line_at(low)]
-    made["shapes"][0]["layer"] = "above"  # areas would hide it
-    return made
+    # Areas would hide it, and the template makes it paler.
+    line = {"color": "#000", "width": 1.5, "dash": "dot"}
+    made["shapes"] = [line_at(low) | {"layer": "above", "opacity": 1, "line": line}]
+    return dict(go.Figure(None, made).to_plotly_json()["layout"])

@@ -104,7 +104,7 @@ def _span(betas: Iterable[float]) -> str:
 
 
 def _group_in_words(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as they are, but for the latent groups of a hierarchy, which are lists of sizes."""
+    """Parameters as they are, but the latent groups of a hierarchy, lists of sizes, as words."""
     groups = groups_of(parameters)
     if not groups:
         return dict(parameters)

@@ -176,7 +176,7 @@ def _entry(one: Series, frames: Sequence[Frame], colour: str) -> dict[str, Any]:
         codes = _map_codes(one, one.information)
         entry["map"] = {
             "codes": [code_name(one.groups, one.group, code) for code in codes],
-            "group": "" if one.group is None else one_group(one.groups, one.group),
+            "group": one.kept_group,
             "factors": list(one.factors),
             "shares": [[numbers(row) for row in beta[codes]] for beta in one.information],
         }

@@ -70,13 +70,13 @@ def thinned(frames: Sequence[Frame], most: int) -> list[Frame]:
 
 def _frame(pictures: StoredPictures, at: int, original: int) -> Frame:
     groups = groups_of(pictures.parameters)
-    group = pictures.parameters[GROUP] if groups else None
+    group: int | None = pictures.parameters[GROUP] if groups else None
     return Frame(
         beta=float(f"{pictures.beta[at]:.6g}"),
         examples=pictures.example.tolist(),
         traversed=int(pictures.parameters["traversed"]),
         codes=[code_name(groups, group, code) for code in pictures.code.tolist()],
-        group=one_group(groups, group) if groups else "",
+        group="" if group is None else one_group(groups, group),
         values=pictures.value.tolist(),
         original=original,
         reconstructions=sprite(pictures.reconstructions[at][None]),

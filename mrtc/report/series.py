@@ -11,6 +11,7 @@ from jaxtyping import Float
 from mrtc.errors import ResultsError
 from mrtc.hierarchy import LatentGroup
 from mrtc.results import VARIABLES, Results, RunSet, Variable, unit_of
+from mrtc.results.groups import one_group
 from mrtc.results.pictures import StoredPictures
 from mrtc.results.sameness import Kind
 
@@ -71,6 +72,11 @@ class Series:
     """Of a hierarchy, the group whose codes the file keeps."""
     rate_group: Float[np.ndarray, "beta group"] | None = None
     pictures: tuple[StoredPictures, ...] = field(default=())
+
+    @property
+    def kept_group(self) -> str:
+        """In words, of a hierarchy, the group whose codes are kept and scored; empty for others."""
+        return "" if self.group is None else one_group(self.groups, self.group)
 
 
 def gather(sources: Sequence[Source]) -> list[Series]:

@@ -1,6 +1,7 @@
 """Texts of models in an HDF5 file: the results of an evaluation, or a file of texts alone."""
 
 import io
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from mrtc.errors import ResultsError
 from mrtc.files import claim, write_atomically
 from mrtc.results.header import to_json, versions
 from mrtc.results.reader import opened
-from mrtc.results.schema import FORMAT as RESULTS
 from mrtc.results.texts import Texts, load, store
 from mrtc.results.writer import locked
 
 FORMAT = "mrtc-texts"
+VERSION = 1
 
 
 def is_texts_file(path: Path) -> bool:
@@ -35,7 +36,7 @@ def require_texts_place(path: Path) -> None:
     """
     claim(path, force=True)
     if path.exists():
-        with opened(path, _kind(path)):
+        with _opened(path):
             pass
 
 
@@ -53,14 +54,14 @@ def add_texts(path: Path, texts: Texts) -> None:
     with locked(path):
         buffer = io.BytesIO()
         if path.exists():
-            with opened(path, _kind(path)) as file:
+            with _opened(path) as file:
                 _require_model(path, file, texts)
             buffer.write(path.read_bytes())
         else:
             with h5py.File(buffer, "w", track_order=True) as file:
                 file.attrs.update(
                     format=FORMAT,
-                    schema_version=1,
+                    schema_version=VERSION,
                     created=datetime.now(UTC).isoformat(),
                     versions=to_json(versions()),
                 )
@@ -76,7 +77,7 @@ def read_texts(path: Path | str) -> dict[str, Texts]:
         ResultsError: If it is missing, damaged, foreign or too new, or holds no texts.
     """
     path = Path(path)
-    with opened(path, _kind(path)) as file:
+    with _opened(path) as file:
         found = load(file)
     if not found:
         raise ResultsError(
@@ -86,8 +87,8 @@ def read_texts(path: Path | str) -> dict[str, Texts]:
     return found
 
 
-def _kind(path: Path) -> str:
-    return FORMAT if is_texts_file(path) else RESULTS
+def _opened(path: Path) -> AbstractContextManager[h5py.File]:
+    return opened(path, FORMAT, VERSION) if is_texts_file(path) else opened(path)
 
 
 def _require_model(path: Path, file: h5py.File, texts: Texts) -> None:

@@ -6,7 +6,6 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from mrtc.devices import Precision, autocast, resolve_device
@@ -15,8 +14,6 @@ from mrtc.layers.checkpointing import recompute_activations
 from mrtc.objectives import ObjectiveConfig, objective_terms
 from mrtc.training.phantoms import Ledger, Phantom
 from mrtc.vae import VAE
-
-Blocks = Bool[np.ndarray, " block"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def estimate_memory(
                 population=batch,
             )
             loss = terms["objective"].mean()
-            kept |= _alive(ledger)
+            kept |= _in_use(ledger.events).keys()
             loss.backward()  # type: ignore[no-untyped-call]
         del out, terms, loss
         gradients = _blocks(p.grad for p in copy.parameters() if p.grad is not None)
@@ -128,14 +125,19 @@ def estimate_memory(
             for value in entries.values()
             if isinstance(value, Tensor)
         )
-    sizes, in_use = _fullest(ledger, always=state)
-    roles = (weights, gradients, state, kept)
-    totals, rest = [], in_use
-    for role in roles:
-        of_role = np.isin(np.arange(ledger.blocks), list(role)) & rest
-        totals.append(int(sizes[of_role].sum()))
-        rest = rest & ~of_role
-    return MemoryEstimate(*totals, int(sizes[rest].sum()))
+    in_use = _fullest(ledger, always=state)
+
+    def total(role: set[int]) -> int:
+        return sum(in_use[block] for block in role & in_use.keys())
+
+    first = weights | gradients | state
+    return MemoryEstimate(
+        weights=total(weights),
+        gradients=total(gradients),
+        optimizer=total(state),
+        activations=total(kept - first),
+        temporary=total(set(in_use) - first - kept),
+    )
 
 
 def _phantom_copy(vae: VAE, ledger: Ledger, device: torch.device) -> VAE:
@@ -150,33 +152,29 @@ def _phantom_copy(vae: VAE, ledger: Ledger, device: torch.device) -> VAE:
     return deepcopy(vae, phantoms)
 
 
-def _fullest(ledger: Ledger, always: set[int]) -> tuple[Int[np.ndarray, " block"], Blocks]:
-    """The size of each block, and which are in use when most memory is.
+def _fullest(ledger: Ledger, always: set[int]) -> dict[int, int]:
+    """The blocks in use when most memory is, with their bytes.
 
     Args:
         ledger: Of a step.
         always: Blocks that are there from the start, as the optimiser's are in all steps but the
             first, and to the end.
     """
-    sizes = np.zeros(ledger.blocks, np.int64)
-    for block, size in ledger.events:
-        sizes[block] = max(sizes[block], size)
-    early = [(block, int(sizes[block])) for block in sorted(always)]
+    early = [(block, size) for block, size in ledger.events if block in always and size > 0]
     events = early + [event for event in ledger.events if event[0] not in always]
-    changes = np.array([size for _, size in events])
-    last = int(changes.cumsum().argmax())
-    in_use = np.zeros(ledger.blocks, bool)
-    for block, size in events[: last + 1]:
-        in_use[block] = size > 0
-    return sizes, in_use
+    last = int(np.cumsum([size for _, size in events]).argmax())
+    return _in_use(events[: last + 1])
 
 
-def _alive(ledger: Ledger) -> set[int]:
-    """The blocks in use now."""
-    alive: set[int] = set()
-    for block, size in ledger.events:
-        (alive.add if size > 0 else alive.discard)(block)
-    return alive
+def _in_use(events: list[tuple[int, int]]) -> dict[int, int]:
+    """The blocks in use after these events, with their bytes."""
+    in_use: dict[int, int] = {}
+    for block, size in events:
+        if size > 0:
+            in_use[block] = size
+        else:
+            in_use.pop(block, None)
+    return in_use
 
 
 def _blocks(tensors: Iterable[Tensor]) -> set[int]:

@@ -29,6 +29,12 @@ class Ledger:
         """A phantom of float32 numbers."""
         return Phantom(torch.empty(sizes, dtype=torch.float32, device="meta"), self, device)
 
+    def pass_through(self, size: int) -> None:
+        """Books bytes that an operation takes and gives back, after its results are there."""
+        if size:
+            self.events += [(self.blocks, size), (self.blocks, -size)]
+            self.blocks += 1
+
     def block_of(self, content: Tensor) -> "_Block":
         """The memory of a meta tensor, which its views share; booked when it is seen first."""
         storage = content.untyped_storage()
@@ -57,20 +63,21 @@ class Phantom(Tensor):
 
     What is computed with it takes the way that it would on that device, autograd and autocast
     included, which torch's meta tensors do not: these stand behind it and say what comes out of
-    each operation. Unlike a tensor of torch's ``FakeTensorMode`` it knows nothing of symbolic
-    shapes, and is several times as fast. Memory inside of an operation is not seen.
+    each operation.
     """
 
     content: Tensor
     ledger: Ledger
     block: _Block
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
-    def __new__(cls: type["Phantom"], content: Tensor, ledger: Ledger, device: torch.device) -> Any:  # noqa: ANN401, PYI034 -- torch makes it
+    def __new__(
+        cls: type["Phantom"], content: Tensor, ledger: Ledger, device: torch.device
+    ) -> "Phantom":
         """Around a meta tensor."""
-        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: Phantom = Tensor._make_wrapper_subclass(
             cls,
             content.shape,
             strides=content.stride(),
@@ -82,10 +89,10 @@ class Phantom(Tensor):
         return made
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]  # torch's type is of a method
         cls,
         operation: Callable[..., Any],
-        types: Any,  # noqa: ANN401, ARG003 -- torch passes it
+        types: Any,  # noqa: ANN401 -- torch passes it
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 -- whatever the operation gives
@@ -99,25 +106,56 @@ class Phantom(Tensor):
             return tensor.to("meta")  # a constant, such as a matrix that a layer keeps
 
         options = {name: _mapped(enter, value) for name, value in (kwargs or {}).items()}
+        contents = tuple(_mapped(enter, arg) for arg in args)
         results = operation(
-            *[_mapped(enter, arg) for arg in args],
-            **(options | {"device": "meta"} if "device" in options else options),
+            *contents, **(options | {"device": "meta"} if "device" in options else options)
         )
         first = next(iter(known.values()))
         device = options.get("device") or first.device
 
         def leave(tensor: Tensor) -> Tensor:
-            if id(tensor) in known:  # what works in place gives back its argument
-                return known[id(tensor)]
-            return Phantom(tensor, first.ledger, device)
+            # What works in place gives back its argument.
+            own = known.get(id(tensor))
+            return Phantom(tensor, first.ledger, device) if own is None else own
 
-        return _mapped(leave, results)
+        left = _mapped(leave, results)
+        first.ledger.pass_through(_workspace(operation, device, contents, results))
+        return left
 
 
-def _mapped(change: Callable[[Tensor], Tensor], values: Any) -> Any:  # noqa: ANN401 -- whatever operations take and give
+def _mapped(change: Callable[[Tensor], Tensor], values: Any) -> Any:  # noqa: ANN401 -- all that operations take and give
     """``values`` with every tensor changed."""
     if isinstance(values, Tensor):
         return change(values)
     if isinstance(values, list):
         return [_mapped(change, value) for value in values]
     return tuple(_mapped(change, value) for value in values) if type(values) is tuple else values
+
+
+def _workspace(
+    operation: Callable[..., Any],
+    device: torch.device,
+    contents: tuple[Any, ...],
+    results: Any,  # noqa: ANN401 -- whatever the operation gives
+) -> int:
+    """Bytes inside of an operation: those that matter are of convolutions on processors.
+
+    Their library works in an order of memory of its own, so weights are copied, and maps as well,
+    unless their channels come last.
+    """
+    first = _MAPS_OF.get(operation)
+    if device.type != "cpu" or first is None:
+        return 0
+    maps, weight = contents[first : first + 2]
+    copied = [weight]
+    if maps.ndim != 4 or not maps.is_contiguous(memory_format=torch.channels_last):
+        tensors = (*contents, *(results if isinstance(results, tuple) else (results,)))
+        copied = [part for part in tensors if isinstance(part, Tensor)]
+    return sum(part.numel() * part.itemsize for part in copied)
+
+
+_MAPS_OF: dict[Callable[..., Any], int] = {
+    torch.ops.aten.convolution.default: 0,
+    torch.ops.aten.convolution_backward.default: 1,
+}
+"""Where among the arguments the maps are that a convolution reads; its weights come next."""

@@ -112,7 +112,7 @@ def test_a_distance_needs_its_network_and_keeps_its_name(
     ("arguments", "message"),
     [
         ((), "one goal is needed, and none was given; give one of --target-rate"),
-        (("--target-rate", "1", "--best", "mig"), "and --target-rate and --best were given; give one of"),
+        (("--target-rate", "1", "--best", "mig"), "and --target-rate and --best were given; give"),
         (("--target-rate", "1e9"), "choose a target between"),
         (("--best", "beauty"), "no 'beauty' that can be measured"),
         (("--target-rate", "1", "--within", "0.1:20"), "beta 20 lies outside the trained range"),

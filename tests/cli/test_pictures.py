@@ -11,7 +11,7 @@ from tests.cli.conftest import TINY, Command
 @pytest.fixture(scope="module")
 def commands() -> dict[str, tuple[str, ...]]:
     return {
-        "sample": ("--count", "4"),
+        "sample": ("--count", "4", "--temperature", "0.7"),
         "reconstruct": ("--examples", "0,5,700000", "--quiet"),
         "interpolate": ("--from", "0", "--to", "700000", "--columns", "3", "--quiet"),
         "traverse": ("--columns", "3", "--quiet"),
@@ -56,6 +56,9 @@ def test_a_baseline_is_drawn_beside_the_multi_rate_model(mrtc: Command, checkpoi
         (("reconstruct", "--examples", "-1"), "there is no example -1; dsprites has 0 to 737279"),
         (("interpolate", "--from", "0", "--to", "737280"), "there is no example 737280"),
         (("sample", "--betas", "20"), "lies outside the trained range"),
+        (("sample", "--temperature", "-1"), "a temperature of -1.0 cannot be used"),
+        (("traverse", "--group", "0"), "this model has no latent groups, and group 0 was asked"),
+        (("traverse", "--maps"), "no latent groups, and so no maps of codes; leave out --maps"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(

@@ -128,7 +128,12 @@ def test_what_cannot_be_shown_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("sample", "--temperature", "1", "--longest", "9"), "--temperature, --longest cannot be"),
+        (("sample", "--longest", "9"), "--longest cannot be used"),
+        (("sample", "--temperature", "0"), "a temperature of 0.0 cannot be used; give a positive"),
+        (
+            ("interpolate", "--temperature", "1", "--longest", "9"),
+            "--temperature, --longest cannot be used",
+        ),
         (("reconstruct", "--text", "a"), "--text cannot be used: that is for models of documents"),
         (("reconstruct", "--sampled"), "--sampled cannot be used"),
         (("interpolate", "--from-text", "a", "--to", "1"), "--from-text cannot be used"),

@@ -1,18 +1,25 @@
 """Hierarchies for tests: a small NVAE, and two linear groups of which everything is known."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mrtc.architectures import NVAEConfig, build_networks
 from mrtc.architectures.nvae import NVAEDecoder, NVAEEncoder
 from mrtc.distributions import DiagonalGaussian, Gaussian
+from mrtc.experiments import RunConfig, preset
+from mrtc.experiments.run import build_vae
 from mrtc.hierarchical_vae import HierarchicalVAE
 from mrtc.hierarchy import LatentGroup
 from mrtc.rates import BetaRange
+from mrtc.training import Checkpoint, TrainingState
 from mrtc.vae import VAE, Inference
 from tests.references.image_networks import shake
+from tests.toys import Crosses
 
 SMALL = NVAEConfig(
     image_side=8,
@@ -42,6 +49,37 @@ def small_hierarchy(betas: BetaRange | None = None) -> HierarchicalVAE:
         for stage in decoder.stages:
             stage.to_posterior.layer.bias.normal_(0, 0.3, generator=torch.manual_seed(3))
     return HierarchicalVAE(encoder, decoder, betas).eval()
+
+
+def own_images(folder: Path) -> Path:
+    """Crosses, four of each, as somebody's own images."""
+    pixels = Crosses().images(torch.arange(64)).numpy()[:, 0]
+    path = folder / "images.npz"
+    np.savez(path, images=(255 * np.tile(pixels, (4, 1, 1))).astype(np.uint8))
+    return path
+
+
+def hierarchy_config() -> RunConfig:
+    """A small hierarchy of those."""
+    return replace(
+        preset("binarized-mnist", "quick", "beta"),
+        dataset="images",
+        image_size=8,
+        image_shape=(1, 8, 8),
+        model=SMALL,
+        betas=BetaRange(0.1, 10.0),
+    )
+
+
+def save_hierarchy(path: Path) -> Path:
+    """Its checkpoint, untrained, but with gates that depend on beta."""
+    config = hierarchy_config()
+    vae, noise = build_vae(config), torch.manual_seed(5)
+    with torch.no_grad():
+        for weight in vae.parameters():
+            weight += 0.2 * torch.randn(weight.shape, generator=noise)
+    Checkpoint(config.to_json(), vae.state_dict(), TrainingState()).save(path)
+    return path
 
 
 class Stem(nn.Module):

@@ -38,9 +38,7 @@ assert not [name for name in sys.modules if name.startswith("mrtc")]
 """
 
 
-@pytest.mark.parametrize(
-    "name", ["conv-chen-after_norm", "lstm-texar-head-gated", "nvae", "nvae-colours"]
-)
+@pytest.mark.parametrize("name", ["conv-chen-after_norm", "lstm-texar-head-gated", "nvae-colours"])
 def test_it_runs_where_mrtc_cannot_be_imported(name: str, tmp_path: Path) -> None:
     vae, generator = make(name), torch.Generator().manual_seed(1)
     shutil.copy(frozen_vae.__file__, tmp_path / "frozen_vae.py")

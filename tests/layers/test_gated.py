@@ -6,12 +6,16 @@ from torch import nn
 from torch.func import functional_call
 
 from mrtc.layers import Gated, GateKind
+from mrtc.layers.gated import SHARED
+from mrtc.layers.normalised import NormalisedConv2d
 
 LAYERS = {
     "linear": (nn.Linear(6, 4), (6,), 0),
     "conv2d": (nn.Conv2d(3, 4, 3), (3, 5, 5), 0),
     "conv1d": (nn.Conv1d(3, 4, 2), (3, 5), 0),
     "transposed": (nn.ConvTranspose2d(3, 4, 3), (3, 5, 5), 1),
+    "pixels": (nn.Conv2d(3, 4, 1), (3, 5, 5), 0),
+    "pixels, no bias": (nn.Conv2d(3, 4, 1, bias=False), (3, 5, 5), 0),
 }
 """Layer, shape of an example, and which axis of its weight is that of the outputs."""
 
@@ -31,7 +35,9 @@ def test_gating_scales_rows_of_weight_and_bias(name: str, kind: GateKind) -> Non
         rows = scale.reshape(
             [-1 if axis == output_axis else 1 for axis in range(layer.weight.ndim)]
         )
-        scaled = {"weight": layer.weight * rows, "bias": layer.bias * scale}
+        scaled = {"weight": layer.weight * rows}
+        if layer.bias is not None:
+            scaled["bias"] = layer.bias * scale
         expected = functional_call(layer, scaled, (x[i : i + 1],))
         torch.testing.assert_close(out[i : i + 1], expected, rtol=1e-5, atol=1e-6)
 
@@ -41,6 +47,37 @@ def test_one_code_serves_a_group_of_consecutive_examples() -> None:
     x, codes = torch.randn(6, 6), torch.tensor([-1.0, 0.5])
     torch.testing.assert_close(gated(x, codes), gated(x, codes.repeat_interleave(3)))
     torch.testing.assert_close(gated(x, codes[:1]), gated(x, codes[:1].expand(6)))
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 4, 1), NormalisedConv2d(3, 4)])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_windows_of_one_pixel_have_gates_in_their_weights_where_many_share_them(
+    layer: nn.Conv2d, order: torch.memory_format
+) -> None:
+    """The same up to rounding as gates on what torch's convolution gives; gradients too."""
+    gated = Gated(layer, "sigmoid", "paper")
+    x = torch.randn(2 * SHARED, 3, 5, 5).contiguous(memory_format=order)
+    codes = torch.tensor([-1.0, 0.5])
+    plain = gated.scale(layer(x), codes)
+    weights = torch.linspace(-1, 1, plain.numel()).reshape(plain.shape)
+    parameters = list(gated.parameters())
+    expected = torch.autograd.grad((plain * weights).sum(), parameters)
+    out = gated(x, codes)
+    torch.testing.assert_close(out, plain)
+    found = torch.autograd.grad((out * weights).sum(), parameters)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    bare = Gated(layer, None)
+    torch.testing.assert_close(bare(x, codes), layer(x))
+
+
+def test_factors_are_the_gate_of_each_example() -> None:
+    gated, codes = Gated(nn.Conv2d(3, 4, 1), "sigmoid"), torch.tensor([-1.0, 0.5])
+    factors, pre_activation = gated.factors(codes, 6), torch.randn(6, 4, 2, 2)
+    assert factors is not None
+    torch.testing.assert_close(
+        factors[..., None, None] * pre_activation, gated.scale(pre_activation, codes)
+    )
+    assert Gated(nn.Conv2d(3, 4, 1), None).factors(codes, 6) is None
 
 
 def test_linear_layers_keep_inner_axes() -> None:

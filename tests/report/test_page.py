@@ -94,7 +94,7 @@ def test_numbers_on_the_page_are_those_of_the_file(multirate: Path) -> None:
     np.testing.assert_allclose(series["values"]["rate"], 10 / (1 + BETA), rtol=1e-5)
     np.testing.assert_allclose(series["low"]["distortion"], 49.5 + BETA, rtol=1e-5)
     assert [frame["beta"] for frame in series["frames"]] == [0.1, 1.0, 10.0]
-    assert series["map"]["codes"] == [1, 2, 0, 3]  # by their rates
+    assert series["map"]["codes"] == ["code 1", "code 2", "code 0", "code 3"]  # by their rates
     assert data["figures"]["plane"]["data"][0]["y"] == series["values"]["distortion"]
 
 

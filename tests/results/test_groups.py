@@ -47,10 +47,7 @@ def hierarchy(path: Path) -> Results:
 def test_groups_in_words() -> None:
     assert scales(GROUPS) == [(0, 0), (1, 2), (3, 3)]
     assert one_group(GROUPS, 2) == "group 2 of 4 (2 maps of 4 x 4)"
-    assert (
-        all_groups(GROUPS)
-        == "0 (2 maps of 1 x 1), 1 to 2 (2 maps of 4 x 4), 3 (1 map of 8 x 8)"
-    )
+    assert all_groups(GROUPS) == "0 (2 maps of 1 x 1), 1 to 2 (2 maps of 4 x 4), 3 (1 map of 8 x 8)"
 
 
 def test_what_is_of_groups_comes_back(hierarchy: Results) -> None:
