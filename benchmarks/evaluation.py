@@ -68,14 +68,14 @@ def main() -> None:
             "distortion": [],
             "mig": [],
         }
-        sweep = import_module("mrtc.evaluation.sweep")
-        sweep.PosteriorEncoder.moments = timed(sweep.PosteriorEncoder.moments, parts["moments"])
-        for name, part in (
-            ("PosteriorEncoder", "first layer"),
-            ("_distortion", "distortion"),
-            ("_information", "mig"),
+        flat = import_module("mrtc.evaluation.flat")
+        for owner, name, part in (
+            (flat.PosteriorEncoder, "moments", "moments"),
+            (flat.PosteriorDecoder, "distortion", "distortion"),
+            (flat, "PosteriorEncoder", "first layer"),
+            (flat, "information_values", "mig"),
         ):
-            setattr(sweep, name, timed(getattr(sweep, name), parts[part]))
+            setattr(owner, name, timed(getattr(owner, name), parts[part]))
         start = time.perf_counter()
         evaluate(
             checkpoint,

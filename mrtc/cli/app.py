@@ -2,7 +2,8 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ from mrtc.cli import (
     train,
     traverse,
 )
+from mrtc.cli.inputs import require_checkpoint
 from mrtc.errors import MrtcError
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -41,6 +43,8 @@ def _reporting(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def reporting(**options: Any) -> None:  # noqa: ANN401 -- whatever the command takes
         try:
+            for path in _checkpoints(options):
+                require_checkpoint(path)
             command(**options)
         except MrtcError as error:
             sys.stderr.write(f"mrtc: {error}\n")
@@ -53,6 +57,12 @@ def _reporting(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(INTERRUPTED) from interrupt
 
     return reporting
+
+
+def _checkpoints(options: Mapping[str, Any]) -> list[Path]:
+    """Those that were named, which are looked at before anything slow is imported."""
+    named = [options.get(name) or [] for name in ("checkpoint", "checkpoints")]
+    return [path for each in named for path in ([each] if isinstance(each, Path) else each)]
 
 
 def _version(asked: bool | None) -> None:  # noqa: FBT001 -- typer calls it

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mrtc.cli import options
-from mrtc.cli.inputs import require_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +35,6 @@ def doctor(
 
     Example: `mrtc doctor ckpt.pt --examples 1000`
     """
-    require_checkpoint(checkpoint)
-
     from mrtc.experiments.doctor import diagnose
 
     found = diagnose(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mrtc.cli import options
-from mrtc.cli.inputs import require_checkpoint
 from mrtc.errors import MrtcError
 
 if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is not
@@ -84,7 +83,6 @@ def find_beta(
             "--best": (best, None),
         }
     )
-    require_checkpoint(checkpoint)
 
     from mrtc.evaluation.feature_networks import load_feature_network
     from mrtc.evaluation.realism import RealismConfig

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from mrtc.cli import options
-from mrtc.cli.inputs import require_checkpoint
 
 
 def freeze(
@@ -27,8 +26,6 @@ def freeze(
 
     Example: `mrtc freeze ckpt.pt --beta 4 --onnx`
     """
-    require_checkpoint(checkpoint)
-
     from mrtc.experiments.freeze import freeze as freeze_checkpoint
 
     frozen = freeze_checkpoint(checkpoint, beta, out=out, onnx=onnx, force=force)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mrtc.cli import options
-from mrtc.cli.inputs import require_checkpoint, require_results
+from mrtc.cli.inputs import require_results
 from mrtc.errors import MrtcError
 
 
@@ -41,8 +41,6 @@ def report(
     Example: `mrtc report results.h5 baselines.h5 --checkpoint ckpt.pt`
     """
     require_results(results)
-    for path in checkpoint or ():
-        require_checkpoint(path)
     if pictures is not None and not checkpoint:
         raise MrtcError(
             f"--pictures {pictures} was given without --checkpoint, so there is no model to make "

@@ -16,6 +16,7 @@ from mrtc.evaluation.flat import bound_values
 from mrtc.evaluation.information import information_values
 from mrtc.evaluation.running_moments import RunningMoments
 from mrtc.hierarchy import slices
+from mrtc.layers.autoregressive import AutoregressiveCell
 from mrtc.metrics.importance_weighted import ImportanceWeightedBound, ImportanceWeights
 from mrtc.metrics.rate_distortion import standard_error
 from mrtc.randomness import torch_stream
@@ -76,6 +77,7 @@ class WaysDown:
     ) -> None:
         self._vae, self._examples = vae.eval(), examples
         self._seed, self._device = seed, device
+        self._has_flows = any(isinstance(module, AutoregressiveCell) for module in vae.modules())
         self._chunks = torch.split(torch.from_numpy(index).to(device), CHUNK)
 
     @torch.inference_mode()
@@ -84,9 +86,9 @@ class WaysDown:
     ) -> OnTheWay:
         """Everything that one draw gives; of the moments, those of one group.
 
-        Those of the top group are the same along every way. The moments of another one are taken
-        along the way of posterior means, as :meth:`mrtc.vae.VAE.encode` has it, which costs a
-        second way down.
+        Those of the top group are the same along every way, but for flows. The moments of another
+        one, or of one with flows, are taken along the way of posterior means, as
+        :meth:`mrtc.vae.VAE.encode` has it, which costs a second way down.
 
         Args:
             beta: Inside the trained range or not.
@@ -114,7 +116,7 @@ class WaysDown:
             spread.add(posterior.mean)
             wanted = is_wanted.nonzero()[:, 0].to(self._device)
             path = posterior.mean[wanted], posterior.log_sigma[wanted]
-            if group and len(wanted):
+            if (group or self._has_flows) and len(wanted):
                 of_means = self._vae.posterior(stem[wanted], rate_of_beta)
                 path = of_means.mean, of_means.log_sigma
             moments.append([part[:, codes].clone() for part in path])

@@ -59,9 +59,10 @@ def estimate_memory(
     """The memory of a training step, found by going through one without its arithmetic.
 
     A copy of the model whose weights have no numbers takes the step, and every array that it would
-    allocate or free is booked. Not seen is what operations use inside, such as the workspace of a
-    convolution, and what the process has before it trains: libraries, the dataset, and on a GPU its
-    context.
+    allocate or free is booked. Not seen are most workspaces inside of operations, and what the
+    process has before it trains: libraries, the dataset, and on a GPU its context. On a processor
+    the holes between arrays come on top, which the C library's heap has: a tenth to a third of it,
+    and with ``checkpointing`` up to as much again.
 
     Args:
         vae: The model; it stays as it is, and may be on any device.
@@ -89,43 +90,45 @@ def estimate_memory(
             f"a batch of {batch} cannot be cut into {accumulate} equal parts; choose a number of "
             "parts that divides it"
         )
-    device = _with_index(resolve_device(device))
+    device = torch.empty(0, device=resolve_device(device)).device  # with its number
     ledger = Ledger()
     copy = _phantom_copy(vae, ledger, device).train()
     weights = _blocks((*copy.parameters(), *copy.buffers()))
-    kept: set[int] = set()
+    part = batch // accumulate
     x, noise, beta = (
-        ledger.empty(batch, *sizes, device=device) for sizes in (shape, (vae.codes,), ())
+        ledger.empty(part, *sizes, device=device) for sizes in (shape, (vae.codes,), ())
     )
-    # torch's own layers are the same on every device; cuDNN's would need meta tensors of theirs.
-    with recompute_activations(copy, on=checkpointing), torch.backends.cudnn.flags(enabled=False):
-        # From the second part on there are gradients of the first, and the third is like it.
-        for part in range(min(accumulate, 2)):
-            rows = slice(part * batch // accumulate, (part + 1) * batch // accumulate)
-            with autocast(precision, device):
-                out = copy(x[rows], beta[rows], noise[rows])
-            terms = objective_terms(
-                objective or ObjectiveConfig("beta"),
-                distortion=out.distortion,
-                posterior=DiagonalGaussian(out.mean, out.log_sigma),
-                z=out.z,
-                beta=beta[rows],
-                population=batch,
-            )
-            loss = terms["objective"].mean()
-            kept |= _in_use(ledger.events).keys()
-            loss.backward()  # type: ignore[no-untyped-call]
-        del out, terms, loss
-        gradients = _blocks(p.grad for p in copy.parameters() if p.grad is not None)
-        taken = optimizer(copy)
-        taken.step()
-        state = _blocks(
-            value
-            for entries in taken.state.values()
-            for value in entries.values()
-            if isinstance(value, Tensor)
+    # torch's own normalisation needs what cuDNN's needs, but for which there are no meta tensors.
+    with (
+        torch.enable_grad(),
+        torch.backends.cudnn.flags(enabled=False),
+        recompute_activations(copy, on=checkpointing),
+    ):
+        with autocast(precision, device):
+            out = copy(x, beta, noise)
+        terms = objective_terms(
+            objective or ObjectiveConfig("beta"),
+            distortion=out.distortion,
+            posterior=DiagonalGaussian(out.mean, out.log_sigma),
+            z=out.z,
+            beta=beta,
+            population=part,
         )
-    in_use = _fullest(ledger, always=state)
+        loss = terms["objective"].mean()
+        kept = set(_in_use(ledger.events))
+        loss.backward()  # type: ignore[no-untyped-call]
+    del out, terms, loss
+    gradients = _blocks(p.grad for p in copy.parameters() if p.grad is not None)
+    updates = optimizer(copy)
+    updates.step()
+    state = _blocks(
+        entry
+        for entries in updates.state.values()
+        for entry in entries.values()
+        if isinstance(entry, Tensor)
+    )
+    # From the second part of a batch on there are the gradients of those before it.
+    in_use = _fullest(ledger, always=state if accumulate == 1 else state | gradients)
 
     def total(role: set[int]) -> int:
         return sum(in_use[block] for block in role & in_use.keys())
@@ -158,7 +161,7 @@ def _fullest(ledger: Ledger, always: set[int]) -> dict[int, int]:
     Args:
         ledger: Of a step.
         always: Blocks that are there from the start, as the optimiser's are in all steps but the
-            first, and to the end.
+            first, to the end.
     """
     early = [(block, size) for block, size in ledger.events if block in always and size > 0]
     events = early + [event for event in ledger.events if event[0] not in always]
@@ -180,13 +183,6 @@ def _in_use(events: list[tuple[int, int]]) -> dict[int, int]:
 def _blocks(tensors: Iterable[Tensor]) -> set[int]:
     """Where phantoms lie; other tensors are numbers that an optimiser keeps for itself."""
     return {tensor.block.number for tensor in tensors if isinstance(tensor, Phantom)}
-
-
-def _with_index(device: torch.device) -> torch.device:
-    """Tensors name the GPU that they are on."""
-    if device.type == "cuda" and device.index is None:
-        return torch.device("cuda", torch.cuda.current_device())
-    return device
 
 
 def _gib(size: int) -> str:

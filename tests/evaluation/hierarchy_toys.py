@@ -35,12 +35,11 @@ SMALL = NVAEConfig(
 """8 x 8 pixels; groups of 8, 32 and 32 codes."""
 
 
-def small_hierarchy(betas: BetaRange | None = None) -> HierarchicalVAE:
+def small_hierarchy(*, flows: int = 0) -> HierarchicalVAE:
     """Untrained, in evaluation mode, with statistics as after some training."""
-    betas = betas or BetaRange(0.1, 10.0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        encoder, decoder = build_networks((1, 8, 8), SMALL)
+        encoder, decoder = build_networks((1, 8, 8), replace(SMALL, flows=flows))
     assert isinstance(encoder, NVAEEncoder)
     assert isinstance(decoder, NVAEDecoder)
     shake(encoder, torch.Generator().manual_seed(1))
@@ -48,7 +47,7 @@ def small_hierarchy(betas: BetaRange | None = None) -> HierarchicalVAE:
     with torch.no_grad():  # so that codes differ in how active they are
         for stage in decoder.stages:
             stage.to_posterior.layer.bias.normal_(0, 0.3, generator=torch.manual_seed(3))
-    return HierarchicalVAE(encoder, decoder, betas).eval()
+    return HierarchicalVAE(encoder, decoder, BetaRange(0.1, 10.0)).eval()
 
 
 def own_images(folder: Path) -> Path:

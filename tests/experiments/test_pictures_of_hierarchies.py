@@ -16,7 +16,6 @@ from mrtc.experiments.pictures import interpolate, reconstruct, sample
 from mrtc.experiments.run import build_vae
 from mrtc.experiments.stored_pictures import CODES, add_pictures
 from mrtc.experiments.traverse import traversal
-from mrtc.plots.lifelines import lifelines
 from mrtc.randomness import torch_stream
 from mrtc.report import render
 from mrtc.report.series import Source
@@ -222,14 +221,3 @@ def test_a_report_says_whose_codes_it_shows(results: Path) -> None:
     assert f"scores of codes, and the map, are of {words} alone" in page
     assert f'"group": "{words}"' in page  # of the traversals
     assert "<td>0 (2 maps of 2 x 2), 1 to 2 (2 maps of 4 x 4)</td>" in page
-
-
-def test_life_lines_are_of_the_kept_group(results: Path) -> None:
-    figure = lifelines(read(results))
-
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    rate = read(results).metric("rate_code")
-    assert rate.shape == (3, 32)
-    assert labels
-    assert {label.split(" (")[0] for label in labels} <= {"map 0", "map 1"}
-    assert "codes of group 1 of 3 (2 maps of 4 x 4) are active" in figure.get_suptitle()

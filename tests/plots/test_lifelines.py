@@ -8,9 +8,11 @@ import pytest
 from matplotlib.collections import QuadMesh
 
 from mrtc.errors import ResultsError
+from mrtc.hierarchy import LatentGroup
 from mrtc.plots.lifelines import ROWS, lifelines
 from mrtc.plots.theme import beta_limits
 from mrtc.results import Header, Results
+from mrtc.results.groups import group_parameters
 
 BETA = np.geomspace(0.1, 10, 9)
 FACTORS = ("scale", "x")
@@ -85,6 +87,15 @@ def test_without_factors_there_is_one_panel(results: Results) -> None:
     assert len(figure.axes) == 2  # with the scale of colours
     assert not figure.legends
     assert "3 of 4 codes are active" in figure.get_suptitle()
+
+
+def test_codes_of_a_hierarchy_are_named_by_group_map_and_place(results: Results) -> None:
+    """Of 1 map of 2 x 2, its four codes in reading order; the third comes last."""
+    parameters = group_parameters([LatentGroup(3, 1), LatentGroup(1, 2)], 1)
+    figure = lifelines(replace(results, header=replace(results.header, parameters=parameters)))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["map 0 (0, 0)", "map 0 (1, 0)", "map 0 (0, 1)"]
+    assert "3 of 4 codes of group 1 of 2 (1 map of 2 x 2) are active" in figure.get_suptitle()
 
 
 def test_dollars_in_names_are_dollars(results: Results) -> None:
