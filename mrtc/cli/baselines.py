@@ -32,6 +32,9 @@ def baselines(
     ] = None,
     schedule: run_options.Schedule = None,
     warmup: run_options.Warmup = None,
+    optimizer: run_options.Optimizer = None,
+    accumulate: run_options.Accumulate = None,
+    spectral: run_options.Spectral = None,
     hidden: run_options.Hidden = None,
     codes: run_options.Codes = None,
     design: run_options.Design = None,
@@ -47,6 +50,7 @@ def baselines(
     estimator: run_options.Estimator = None,
     rate_schedule: run_options.RateSchedule = None,
     free_bits: run_options.FreeBits = None,
+    group_balance: run_options.GroupBalance = None,
     examples: Annotated[
         int | None, typer.Option(min=100, help="Evaluate on a subset of so many; all if left out.")
     ] = None,
@@ -95,6 +99,9 @@ def baselines(
             "learning_rate": learning_rate,
             "schedule": schedule,
             "warmup": warmup,
+            "optimizer": optimizer,
+            "accumulate": accumulate,
+            "spectral": spectral,
         },
         model={
             "hidden": hidden,
@@ -105,6 +112,7 @@ def baselines(
         estimator=estimator,
         rate_schedule=rate_schedule,
         free_bits=free_bits,
+        group_balance=group_balance,
         arch=arch,
         likelihood=likelihood,
         sigma=sigma,

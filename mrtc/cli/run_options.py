@@ -54,11 +54,26 @@ TrainFile = Annotated[
 Preset = Annotated[str, typer.Option(help="Preset, as `mrtc presets` lists them.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps.")]
 Batch = Annotated[int | None, typer.Option(min=2, help="Examples in a step.")]
-LearningRate = Annotated[float | None, typer.Option(help="Of Adam, at its greatest.")]
+LearningRate = Annotated[float | None, typer.Option(help="Of the optimiser, at its greatest.")]
 Schedule = Annotated[
     Literal["constant", "cosine"] | None, typer.Option(help="Of the learning rate.")
 ]
 Warmup = Annotated[int | None, typer.Option(min=0, help="Steps of linear warm-up.")]
+Optimizer = Annotated[
+    Literal["adam", "adamax"] | None, typer.Option(help="Adam, or Adamax, which nvae has.")
+]
+Accumulate = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Parts of a batch, one after another, for less memory (beta without free bits)."
+    ),
+]
+Spectral = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Weight of the greatest singular values of convolutions in the objective."
+    ),
+]
 Hidden = Annotated[int | None, typer.Option(min=1, help="Features of hidden layers.")]
 Codes = Annotated[int | None, typer.Option(min=1, help="Latent dimensions.")]
 Estimator = Annotated[
@@ -66,12 +81,16 @@ Estimator = Annotated[
     typer.Option(help="Estimate of q(z) in a minibatch (tcvae)."),
 ]
 RateSchedule = Annotated[
-    Literal["constant", "monotonic", "cyclic"] | None,
-    typer.Option(help="Of the rate's weight in training (baselines)."),
+    Literal["constant", "monotonic", "cyclic", "held"] | None,
+    typer.Option(help="Of the rate's weight in training (baselines, but for held)."),
 ]
 FreeBits = Annotated[
     float | None,
     typer.Option(min=0, help="Rate of each code, in nats, that costs nothing (baselines, beta)."),
+]
+GroupBalance = Annotated[
+    bool | None,
+    typer.Option(help="Balance latent groups while the schedule is below 1 (baselines of nvae)."),
 ]
 SampledWords = Annotated[
     int | None,

@@ -32,6 +32,9 @@ def train(
     learning_rate: float | None = None,
     schedule: Literal["constant", "cosine"] | None = None,
     warmup: int | None = None,
+    optimizer: Literal["adam", "adamax"] | None = None,
+    accumulate: int | None = None,
+    spectral: float | int | None = None,
     hidden: int | None = None,
     codes: int | None = None,
     design: Literal["chadebec", "burgess", "locatello", "chen"] | None = None,
@@ -51,6 +54,7 @@ def train(
     balance: float | int | None = None,
     rate_schedule: RateSchedule | None = None,
     free_bits: float | int | None = None,
+    group_balance: bool | None = None,
     device: torch.device | str = "auto",
     precision: Precision = "auto",
     resume: bool = False,
@@ -75,9 +79,12 @@ def train(
         seed: Of all random numbers.
         steps: Gradient steps.
         batch: Examples in a step.
-        learning_rate: Of Adam, at its greatest.
+        learning_rate: Of the optimiser, at its greatest.
         schedule: Of the learning rate.
         warmup: Steps of linear warm-up.
+        optimizer: Adam, or Adamax, which hierarchies have.
+        accumulate: Parts of a batch, one after another, for less memory.
+        spectral: Weight of the greatest singular values of convolutions in the objective.
         hidden: Features of hidden layers.
         codes: Latent dimensions.
         design: Whose layers, of ``arch="conv"``.
@@ -95,8 +102,10 @@ def train(
         estimator: Of q(z) in a minibatch, under ``"tcvae"``.
         groups: Betas in a batch: a number of equal groups, or ``"example"``.
         balance: The objective at beta is divided by this power of 1 + beta.
-        rate_schedule: Of the rate's weight, for baselines.
+        rate_schedule: Of the rate's weight, for baselines; ``"held"`` for all models.
         free_bits: Rate of each code, in nats, that costs nothing, for baselines.
+        group_balance: Balance latent groups while the schedule is below 1, for baselines of
+            hierarchies.
         device: Where to train; the GPU, by default, where there is one.
         precision: Of the networks' matrix products.
         resume: Go on from ``out`` if it is there; begin if it is not.
@@ -123,6 +132,9 @@ def train(
             "learning_rate": learning_rate,
             "schedule": schedule,
             "warmup": warmup,
+            "optimizer": optimizer,
+            "accumulate": accumulate,
+            "spectral": None if spectral is None else float(spectral),
         },
         model={
             "hidden": hidden,
@@ -136,6 +148,7 @@ def train(
         balance=None if balance is None else float(balance),
         rate_schedule=rate_schedule,
         free_bits=None if free_bits is None else float(free_bits),
+        group_balance=group_balance,
         arch=arch,
         likelihood=likelihood,
         sigma=None if sigma is None else str(sigma),

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import torch
+
 from mrtc.devices import resolve_device, resolve_precision
 from mrtc.errors import DivergenceError, MrtcError
 from mrtc.experiments.config import RunConfig
@@ -12,6 +14,7 @@ from mrtc.experiments.run import build_vae, read_config, require_same_run, settl
 from mrtc.experiments.tasks import Outcome, Task, evaluate_task, reason_of
 from mrtc.rates import BetaRange
 from mrtc.training import Checkpoint, TrainingState, train_stacked
+from mrtc.training.stacked import unstackable
 
 
 def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Iterator[Outcome]:
@@ -19,7 +22,8 @@ def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Itera
 
     Checkpoints are those of separate runs, so either way of training resumes the other. Stacked are
     runs that differ in seed and beta only and have come as far; multi-rate runs, and
-    those of documents or with clipped gradients, are performed one after another.
+    those of documents, with batch normalisation or with other steps than Adam's, are performed one
+    after another.
 
     Raises:
         KeyboardInterrupt: On Ctrl-C or a scheduler's signal, after saving.
@@ -39,7 +43,12 @@ def in_stacks(tasks: Sequence[Task], size: int, *, quiet: bool = False) -> Itera
 
 
 def _is_stackable(config: RunConfig) -> bool:
-    return config.is_baseline and config.training.clip is None and config.likelihood != "tokens"
+    if not config.is_baseline or unstackable(config.training) or config.likelihood == "tokens":
+        return False
+    if config.image_size is not None:  # the user's own, which nobody has looked at yet
+        config = replace(config, image_shape=(3, config.image_size, config.image_size))
+    with torch.device("meta"):  # running means of batch normalisation are nobody's in a stack
+        return not any(True for _ in build_vae(config).buffers())
 
 
 def _step(task: Task) -> int:

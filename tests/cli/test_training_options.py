@@ -155,7 +155,7 @@ def test_both_commands_that_train_have_these_options(mrtc: Command, tmp_path: Pa
     lines = tmp_path / "lines.txt"
     lines.write_text("\n".join(f"the {a} {b} ." for a in "abcdef" for b in "uvwxyz"))
     given = ("--steps", "2", "--batch", "4", "--codes", "2", "--quiet")
-    given = (*given, "--sampled-words", "5", "--free-bits", "0.1")
+    given = (*given, "--sampled-words", "5", "--free-bits", "0.1", "--optimizer", "adamax")
     done = mrtc("train", lines, *given, "--beta", "1", "--out", "t.pt")
     assert done.status == 0, done.err
     done = mrtc("baselines", lines, *given, "--betas", "1", "--seeds", "1", "--out", "b.h5")
@@ -165,6 +165,13 @@ def test_both_commands_that_train_have_these_options(mrtc: Command, tmp_path: Pa
     for path in paths:
         config = read_config(Checkpoint.load(path), path)
         assert (config.model.sampled_words, config.objective.free_bits) == (5, 0.1)
+        assert config.training.optimizer == "adamax"
     done = mrtc("train", lines, *given, "--out", "m.pt")
     assert done.status == 2
     assert "free bits of 0.1 nats are for baselines" in done.err
+    done = mrtc("train", lines, "--batch", "4", "--accumulate", "3", "--out", "m.pt")
+    assert (done.status, "4 cannot be cut into 3 equal parts" in done.err) == (2, True)
+    done = mrtc("train", lines, "--spectral", "0.1", "--steps", "2", "--quiet", "--out", "s.pt")
+    assert (done.status, "spectral regularisation is of" in done.err) == (2, True)
+    done = mrtc("train", lines, "--beta", "1", "--group-balance", "--out", "g.pt")
+    assert (done.status, "constant schedule; leave the balance out" in done.err) == (2, True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from mrtc.architectures import ConvConfig
 from mrtc.errors import DivergenceError, MrtcError, OutputError
 from mrtc.experiments import RunConfig
 from mrtc.experiments import stacks as stacks_module
@@ -267,3 +268,19 @@ def test_only_runs_alike_are_stacked(
     assert {o.reason for o in in_stacks(tasks, 10, quiet=True)} == {None}
     assert stacks == [list(BETAS), [1.0]]
     assert all(is_done(task) for task in tasks)
+
+
+def test_running_means_of_batch_normalisation_are_not_stacked(
+    tiny: RunConfig, folder: Path, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(tiny, model=ConvConfig(codes=4, design="chen"))
+    tasks = baseline_tasks(config, folder, BETAS, (0,), protocol)
+    alone: list[Task] = []
+
+    def remembered(tasks: Sequence[Task], *, quiet: bool) -> Iterator[Outcome]:
+        assert quiet
+        alone.extend(tasks)
+        return map(Outcome, tasks)
+
+    monkeypatch.setattr(stacks_module, "one_after_another", remembered)
+    assert [o.task for o in in_stacks(tasks, 10, quiet=True)] == alone == tasks
