@@ -40,6 +40,11 @@ def is_first_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def processes() -> int:
+    """Processes that train together; one alone is one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def leave_processes() -> None:
     """Says goodbye to the other processes, if there are any; torch warns where that is left out."""
     if torch.distributed.is_initialized():

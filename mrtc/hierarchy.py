@@ -41,6 +41,6 @@ def split(
 ) -> list[Shaped[Tensor, "..."]]:
     """The codes of each group, as maps (batch, channels, side, side)."""
     return [
-        codes[..., where].unflatten(-1, group.shape)
+        codes[..., where].reshape(*codes.shape[:-1], *group.shape)
         for group, where in zip(groups, slices(groups), strict=True)
     ]

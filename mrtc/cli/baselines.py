@@ -35,6 +35,7 @@ def baselines(
     optimizer: run_options.Optimizer = None,
     accumulate: run_options.Accumulate = None,
     spectral: run_options.Spectral = None,
+    checkpointing: run_options.Checkpointing = None,
     hidden: run_options.Hidden = None,
     codes: run_options.Codes = None,
     design: run_options.Design = None,
@@ -102,6 +103,7 @@ def baselines(
             "optimizer": optimizer,
             "accumulate": accumulate,
             "spectral": spectral,
+            "checkpointing": checkpointing,
         },
         model={
             "hidden": hidden,

@@ -92,6 +92,10 @@ GroupBalance = Annotated[
     bool | None,
     typer.Option(help="Balance latent groups while the schedule is below 1 (baselines of nvae)."),
 ]
+Checkpointing = Annotated[
+    bool | None,
+    typer.Option(help="Compute activations again in the backward pass, for less memory (nvae)."),
+]
 SampledWords = Annotated[
     int | None,
     typer.Option(min=1, help="Words that stand for all in the softmax, in training on documents."),

@@ -30,6 +30,7 @@ def train(
     optimizer: run_options.Optimizer = None,
     accumulate: run_options.Accumulate = None,
     spectral: run_options.Spectral = None,
+    checkpointing: run_options.Checkpointing = None,
     hidden: run_options.Hidden = None,
     codes: run_options.Codes = None,
     design: run_options.Design = None,

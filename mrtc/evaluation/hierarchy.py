@@ -109,26 +109,27 @@ class WaysDown:
             stem = self._vae.encoder.stem(x)
             noise = self._noise(len(index), "draw", chunk)
             posterior, _, likelihood = self._vae.infer(stem, rate_of_beta, noise)
-            rate = DiagonalGaussian(posterior.mean.double(), posterior.log_sigma.double()).rate()
+            mean = posterior.mean.double()
+            rate = DiagonalGaussian(mean, posterior.log_sigma.double()).rate()
             rates.append(torch.stack([rate[:, where].sum(1) for where in of_groups], 1))
             rate_code += rate[:, codes].sum(0)
             distortions.append(-likelihood.log_prob(x).double())
-            spread.add(posterior.mean)
+            spread.add(mean)
             wanted = is_wanted.nonzero()[:, 0].to(self._device)
-            path = posterior.mean[wanted], posterior.log_sigma[wanted]
             if (group or self._has_flows) and len(wanted):
-                of_means = self._vae.posterior(stem[wanted], rate_of_beta)
-                path = of_means.mean, of_means.log_sigma
-            moments.append([part[:, codes].clone() for part in path])
-        mean, log_sigma = (_joined(part) for part in zip(*moments, strict=True))
+                posterior = self._vae.posterior(stem[wanted], rate_of_beta)
+                wanted = torch.arange(len(wanted), device=self._device)
+            parts = posterior.mean, posterior.log_sigma
+            moments.append([part[:, codes][wanted] for part in parts])
+        means, log_sigmas = (_joined(part) for part in zip(*moments, strict=True))
         found = OnTheWay(
             _joined(rates),
             _joined(distortions),
             rate_code.numpy(force=True) / len(kept),
             spread.variance.numpy(force=True),
             spread.fourth.numpy(force=True),
-            mean.astype(np.float32),
-            log_sigma.astype(np.float32),
+            means.astype(np.float32),
+            log_sigmas.astype(np.float32),
         )
         _require_finite(found, beta)
         return found

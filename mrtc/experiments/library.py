@@ -35,6 +35,7 @@ def train(
     optimizer: Literal["adam", "adamax"] | None = None,
     accumulate: int | None = None,
     spectral: float | int | None = None,
+    checkpointing: bool | None = None,
     hidden: int | None = None,
     codes: int | None = None,
     design: Literal["chadebec", "burgess", "locatello", "chen"] | None = None,
@@ -85,6 +86,7 @@ def train(
         optimizer: Adam, or Adamax, which hierarchies have.
         accumulate: Parts of a batch, one after another, for less memory.
         spectral: Weight of the greatest singular values of convolutions in the objective.
+        checkpointing: Compute the activations of a hierarchy's cells again, for less memory.
         hidden: Features of hidden layers.
         codes: Latent dimensions.
         design: Whose layers, of ``arch="conv"``.
@@ -135,6 +137,7 @@ def train(
             "optimizer": optimizer,
             "accumulate": accumulate,
             "spectral": None if spectral is None else float(spectral),
+            "checkpointing": checkpointing,
         },
         model={
             "hidden": hidden,

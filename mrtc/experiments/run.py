@@ -1,8 +1,10 @@
 """One training run, from a configuration to a checkpoint."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +13,13 @@ import torch
 from mrtc.architectures import NVAEDecoder, NVAEEncoder, build_networks
 from mrtc.datasets.documents import Documents
 from mrtc.datasets.vocabulary import Vocabulary
-from mrtc.devices import Precision, is_first_process, resolve_device, resolve_precision
+from mrtc.devices import (
+    Precision,
+    is_first_process,
+    processes,
+    resolve_device,
+    resolve_precision,
+)
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.experiments.config import RunConfig
 from mrtc.experiments.data import DATASETS, Data, load_for
@@ -20,6 +28,8 @@ from mrtc.hierarchical_vae import HierarchicalVAE
 from mrtc.layers import NoiseScale
 from mrtc.randomness import torch_stream
 from mrtc.training import Checkpoint, TrainingState, train
+from mrtc.training.memory import MemoryEstimate, estimate_memory
+from mrtc.training.steps import optimizer_of
 from mrtc.vae import VAE
 
 
@@ -72,6 +82,9 @@ def run(
         vae.load_state_dict(start.weights)
         state = start.state
 
+    if vae.groups and not quiet and is_first_process():
+        sys.stderr.write(f"mrtc: {_memory(vae, config, device)}\n")
+
     def save(state: TrainingState) -> None:
         Checkpoint(config.to_json(), vae.state_dict(), state, vocabulary).save(out)
 
@@ -90,6 +103,22 @@ def run(
             quiet=quiet,
         )
     return Checkpoint(config.to_json(), vae.state_dict(), state, vocabulary)
+
+
+def _memory(vae: VAE, config: RunConfig, device: torch.device) -> MemoryEstimate:
+    """What a step of each process needs."""
+    training = config.training
+    return estimate_memory(
+        vae,
+        training.batch // processes(),
+        config.image_shape or DATASETS[config.dataset].image_shape,
+        optimizer=partial(optimizer_of, config=training),
+        objective=config.objective,
+        precision=config.precision,
+        accumulate=training.parts,
+        checkpointing=bool(training.checkpointing),
+        device=device,
+    )
 
 
 def settled(config: RunConfig, examples: Data, precision: Literal["fp32", "bf16"]) -> RunConfig:

@@ -44,7 +44,8 @@ class NormalisedConv2d(nn.Conv2d):
         input: Float[Tensor, "batch channel height width"],  # noqa: A002 -- torch's name
     ) -> Float[Tensor, "batch feature new_height new_width"]:
         """The convolution with :attr:`normalised_weight`."""
-        return self._conv_forward(input, self.normalised_weight, self.bias)
+        out: Tensor = self._conv_forward(input, self.normalised_weight, self.bias)
+        return out
 
     def _norms(self) -> Float[Tensor, " feature"]:
         norms: Tensor = torch.linalg.vector_norm(self.weight, dim=(1, 2, 3))

@@ -50,6 +50,10 @@ class TrainingConfig:
     spectral: Annotated[float | None, Field(gt=0, allow_inf_nan=False), _none_for(0)] = None
     """Weight of :class:`mrtc.training.regularisation.SpectralPenalty`; None, which 0 becomes, is
     no penalty."""
+    checkpointing: Annotated[bool | None, _none_for(usual=False)] = None
+    """Whether cells keep their input alone, see
+    :func:`mrtc.layers.checkpointing.recompute_activations`; None, which False becomes, keeps all
+    activations."""
 
     def __post_init__(self) -> None:
         if self.warmup >= self.steps:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mrtc.datasets.examples import Examples
 from mrtc.devices import Precision, autocast, keep_freed_memory
 from mrtc.distributions import DiagonalGaussian
+from mrtc.layers.checkpointing import recompute_activations
 from mrtc.objectives import ObjectiveConfig, objective_terms, rate_weight
 from mrtc.progress import Progress
 from mrtc.training.config import TrainingConfig
@@ -76,7 +77,7 @@ def train(
     Raises:
         DivergenceError: If the objective is not finite; what was saved before is left as it is.
         MrtcError: If several processes cannot share a batch equally, or a model without any layer
-            for it is to have spectral regularisation.
+            for it is to have spectral regularisation, or to compute activations again.
         KeyboardInterrupt: On Ctrl-C, SIGTERM or SIGUSR1, after saving.
     """
     engine = accelerator(device)
@@ -120,6 +121,7 @@ def train(
     seconds_before = state.seconds
     start = last_save = time.monotonic()
     with (
+        recompute_activations(vae, on=bool(config.checkpointing)),
         deferred_interrupts() as asked_to_stop,
         Progress(
             "training",

@@ -1,6 +1,6 @@
 """Tensors without numbers, and a ledger of the memory that they would take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -97,39 +97,57 @@ class Phantom(Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 -- whatever the operation gives
         """The operation on the meta tensors, with phantoms around what is new."""
-        known: dict[int, Phantom] = {}
-
-        def enter(tensor: Tensor) -> Tensor:
-            if isinstance(tensor, Phantom):
-                known[id(tensor.content)] = tensor
-                return tensor.content
-            return tensor.to("meta")  # a constant, such as a matrix that a layer keeps
-
-        options = {name: _mapped(enter, value) for name, value in (kwargs or {}).items()}
-        contents = tuple(_mapped(enter, arg) for arg in args)
+        options = kwargs or {}
+        phantoms = [
+            tensor for tensor in _tensors((*args, *options.values())) if isinstance(tensor, Phantom)
+        ]
+        ledger, device = phantoms[0].ledger, options.get("device") or phantoms[0].device
+        contents = _mapped(_content, args)
         results = operation(
-            *contents, **(options | {"device": "meta"} if "device" in options else options)
+            *contents,
+            **{
+                name: "meta" if name == "device" else _mapped(_content, value)
+                for name, value in options.items()
+            },
         )
-        first = next(iter(known.values()))
-        device = options.get("device") or first.device
-
-        def leave(tensor: Tensor) -> Tensor:
-            # What works in place gives back its argument.
-            own = known.get(id(tensor))
-            return Phantom(tensor, first.ledger, device) if own is None else own
-
-        left = _mapped(leave, results)
-        first.ledger.pass_through(_workspace(operation, device, contents, results))
+        # What works in place gives back its argument.
+        known = {id(phantom.content): phantom for phantom in phantoms}
+        left = _mapped(
+            lambda result: (
+                known[id(result)] if id(result) in known else Phantom(result, ledger, device)
+            ),
+            results,
+        )
+        ledger.pass_through(_workspace(operation, device, contents, results))
         return left
+
+
+def _content(tensor: Tensor) -> Tensor:
+    """The meta tensor; also of a constant, such as a matrix that a layer keeps."""
+    return tensor.content if isinstance(tensor, Phantom) else tensor.to("meta")
+
+
+def _tensors(values: Sequence[Any]) -> list[Tensor]:
+    """Among arguments or results, and in lists of them."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif type(value) in (list, tuple):
+            found += _tensors(value)
+    return found
 
 
 def _mapped(change: Callable[[Tensor], Tensor], values: Any) -> Any:  # noqa: ANN401 -- all that operations take and give
     """``values`` with every tensor changed."""
     if isinstance(values, Tensor):
         return change(values)
-    if isinstance(values, list):
-        return [_mapped(change, value) for value in values]
-    return tuple(_mapped(change, value) for value in values) if type(values) is tuple else values
+    if type(values) not in (list, tuple):
+        return values
+    return type(values)(
+        _mapped(change, value) if isinstance(value, Tensor | list | tuple) else value
+        for value in values
+    )
 
 
 def _workspace(
@@ -149,8 +167,7 @@ def _workspace(
     maps, weight = contents[first : first + 2]
     copied = [weight]
     if maps.ndim != 4 or not maps.is_contiguous(memory_format=torch.channels_last):
-        tensors = (*contents, *(results if isinstance(results, tuple) else (results,)))
-        copied = [part for part in tensors if isinstance(part, Tensor)]
+        copied = _tensors((contents, results))
     return sum(part.numel() * part.itemsize for part in copied)
 
 

@@ -33,7 +33,7 @@ from mrtc.vae import VAE
 
 def unstackable(config: TrainingConfig) -> list[str]:
     """What a step of many models at once does not do, of what is asked for."""
-    names = ("clip", "optimizer", "accumulate", "spectral")
+    names = ("clip", "optimizer", "accumulate", "spectral", "checkpointing")
     found = {name: getattr(config, name) for name in names}
     return [f"{name} {value}" for name, value in found.items() if value is not None]
 

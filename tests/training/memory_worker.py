@@ -103,6 +103,5 @@ def _memory(entry: str) -> int:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE)
-    print(
-        json.dumps([compare(*case[:4], checkpointing=case[4]) for case in json.loads(sys.argv[1])])
-    )
+    found = [compare(*case[:4], checkpointing=case[4]) for case in json.loads(sys.argv[1])]
+    sys.stdout.write(json.dumps(found))

@@ -90,8 +90,7 @@ def test_weights_gradients_and_moments_in_closed_form() -> None:
     weights = 4 * sum(weight.numel() for weight in vae.parameters())
     found = estimate_memory(vae, 8, SHAPE, optimizer=ADAM, accumulate=2)
     assert found.weights == found.gradients == weights
-    steps = 4 * len(list(vae.parameters()))  # fused Adam keeps their number beside each
-    assert found.optimizer == 2 * weights + steps
+    assert found.optimizer == 2 * weights
     assert found.total == sum(
         (found.weights, found.gradients, found.optimizer, found.activations, found.temporary)
     )
@@ -110,24 +109,22 @@ def test_activations_of_a_linear_vae_in_closed_form() -> None:
 
 
 def test_a_batch_in_parts_needs_the_activations_of_a_part() -> None:
-    vae = make_vae("nvae")
-    shape = memory_worker.SHAPE
-    parts = estimate_memory(vae, 32, shape, optimizer=ADAM, accumulate=4)
-    alone = estimate_memory(vae, 8, shape, optimizer=ADAM)
+    parts = estimate_memory(small_vae(), 32, SHAPE, optimizer=ADAM, accumulate=4)
+    alone = estimate_memory(small_vae(), 8, SHAPE, optimizer=ADAM)
     assert parts.activations == alone.activations
+    assert parts.gradients > alone.gradients
 
 
 def test_networks_take_the_way_that_they_take_on_the_device() -> None:
     """From 64 examples on, convolutions on a processor are products of transforms, in float32."""
-    config = ConvConfig()
-    vae = VAE(
-        ConvEncoder((1, 28, 28), config), ConvDecoder((1, 28, 28), config), config.codes, BETAS
-    )
+    config = ConvConfig(channels=(32, 32), hidden=32)
+    shape = (1, 16, 16)
+    vae = VAE(ConvEncoder(shape, config), ConvDecoder(shape, config), config.codes, BETAS)
     products, torchs, half = (
-        estimate_memory(vae, batch, (1, 28, 28), optimizer=ADAM, precision=precision).activations
+        estimate_memory(vae, batch, shape, optimizer=ADAM, precision=precision).activations
         for batch, precision in ((64, "fp32"), (63, "fp32"), (64, "bf16"))
     )
-    assert products > 2 * torchs
+    assert products > 1.5 * torchs
     assert half < torchs
 
 
