@@ -38,7 +38,6 @@ def _small(config: NVAEConfig) -> NVAEConfig:
         block_cells=1,
         group_cells=1,
         flows=0,
-        likelihood_components=3,
     )
 
 
