@@ -133,8 +133,8 @@ def drift_findings(
         elif drift.has_gate_before:
             advice = (
                 "a gate before it is meant to change its input, and it fits all betas together; if "
-                "this beta is bad, try gates behind it (gate_place after_norm). Do not use "
-                "--recalibrate: it divides the gates out again"
+                "this beta is bad, try gates behind it (conv has gate_place after_norm). Do not "
+                "use --recalibrate: it divides the gates out again"
             )
         else:
             advice = (

@@ -61,7 +61,7 @@ def estimate_memory(
     A copy of the model whose weights have no numbers takes the step, and every array that it would
     allocate or free is booked. Not seen are most workspaces inside of operations, and what the
     process has before it trains: libraries, the dataset, and on a GPU its context. On a processor
-    the holes between arrays come on top, which the C library's heap has: a tenth to a third of it,
+    the holes between arrays come on top, which the C library's heap has: a tenth to a half of it,
     and with ``checkpointing`` up to as much again.
 
     Args:

@@ -24,9 +24,9 @@ from tests.training.memory_worker import OPTIMIZERS, make_vae, take_steps
 ADAM = OPTIMIZERS["adam"]
 CASES = [
     ("nvae", 64, "adam", "fp32", False),
-    ("nvae", 64, "adamax", "fp32", True),
-    ("nvae", 64, "adamax", "bf16", False),
-    ("nvae", 64, "adam", "bf16", True),
+    ("nvae", 48, "adamax", "fp32", True),
+    ("nvae", 48, "adamax", "bf16", False),
+    ("nvae", 48, "adam", "bf16", True),
     ("resnet", 64, "adam", "fp32", False),
 ]
 WITHIN = 0.25
