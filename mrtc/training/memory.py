@@ -186,4 +186,4 @@ def _blocks(tensors: Iterable[Tensor]) -> set[int]:
 
 
 def _gib(size: int) -> str:
-    return f"{size / 2**30:.3g}"
+    return f"{size / 2**30:.2f}"

@@ -173,8 +173,8 @@ def test_shown_in_one_line() -> None:
     gib = 2**30
     shown = str(MemoryEstimate(gib, gib // 2, 2 * gib, 5 * gib // 2, gib // 8))
     assert shown == (
-        "a step needs about 6.12 GiB: 1 of weights, 0.5 of gradients, 2 of optimiser, 2.5 of "
-        "activations, 0.125 of temporary arrays"
+        "a step needs about 6.12 GiB: 1.00 of weights, 0.50 of gradients, 2.00 of optimiser, "
+        "2.50 of activations, 0.12 of temporary arrays"
     )
 
 
