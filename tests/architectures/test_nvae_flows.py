@@ -13,19 +13,9 @@ from mrtc.hierarchy import slices
 from mrtc.layers import RateGate
 from mrtc.randomness import torch_stream
 from mrtc.rates import BetaRange
+from tests.hierarchies import SMALL
 
-CONFIG = NVAEConfig(
-    image_side=8,
-    padding=0,
-    scales=2,
-    groups=2,
-    group_channels=2,
-    channels=4,
-    blocks=1,
-    block_cells=1,
-    group_cells=1,
-    flows=2,
-)
+CONFIG = replace(SMALL, flows=2)
 BETAS = BetaRange(0.1, 10.0)
 
 

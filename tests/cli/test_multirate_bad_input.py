@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from mrtc.cli.app import main
-from mrtc.cli.inputs import require_checkpoint
+from mrtc.cli.inputs import ZIP, require_checkpoint
 from mrtc.errors import CheckpointError
 from mrtc.frozen import frozen_vae
 from mrtc.training import Checkpoint
@@ -25,7 +25,7 @@ from tests.cli.conftest import TINY, Command
 IMAGES = 60
 MISSING = (
     ("find-beta", "no.pt", "--target-rate", "5"),
-    ("find-beta", "no.pt"),
+    ("find-beta", "zip.pt"),
     ("freeze", "no.pt", "--beta", "1"),
     ("doctor", "no.pt"),
     ("report", "no.h5"),
@@ -89,6 +89,7 @@ def test_what_is_missing_is_said_before_anything_slow_is_imported(tmp_path: Path
         "        assert done.code == 2\n"
         "print([name for name in ('numpy', 'torch') if name in sys.modules])\n"
     )
+    (tmp_path / "zip.pt").write_bytes(ZIP)
     done = subprocess.run(
         [sys.executable, "-c", program, json.dumps(MISSING)],
         cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -71,6 +71,8 @@ class Shell:
             parse_grid(arguments[arguments.index("--betas") + 1])
         if "--data" in arguments and "--examples" in small:  # of one's own there may be fewer
             small = ()
+        if "--pictures" in small and "--checkpoint" not in arguments:  # a page of files alone
+            small = ()
         self._patch.setattr(sys, "argv", ["mrtc", *arguments, *small])
         status = 0
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mrtc.architectures import NVAEConfig, build_networks
+from mrtc.architectures import build_networks
 from mrtc.architectures.nvae import NVAEDecoder, NVAEEncoder
 from mrtc.distributions import DiagonalGaussian, Gaussian
 from mrtc.experiments import RunConfig, preset
@@ -18,21 +18,9 @@ from mrtc.hierarchy import LatentGroup
 from mrtc.rates import BetaRange
 from mrtc.training import Checkpoint, TrainingState
 from mrtc.vae import VAE, Inference
+from tests.hierarchies import SMALL
 from tests.references.image_networks import shake
 from tests.toys import Crosses
-
-SMALL = NVAEConfig(
-    image_side=8,
-    padding=0,
-    scales=2,
-    groups=2,
-    group_channels=2,
-    channels=4,
-    blocks=1,
-    block_cells=1,
-    group_cells=1,
-)
-"""8 x 8 pixels; groups of 8, 32 and 32 codes."""
 
 
 def small_hierarchy(*, flows: int = 0) -> HierarchicalVAE:

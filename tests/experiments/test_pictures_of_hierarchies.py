@@ -23,21 +23,11 @@ from mrtc.results import read
 from mrtc.results.pictures import read_pictures
 from mrtc.training import Checkpoint, TrainingState
 from mrtc.vae import VAE
+from tests.hierarchies import SMALL
 
 BETA = np.array([0.1, 1.0, 10.0])
 GROUPS = [(0, 8), (8, 32), (40, 32)]
 """First code and codes of each group of ``SMALL``: 2 maps of 2 x 2, then twice of 4 x 4."""
-SMALL = NVAEConfig(
-    image_side=8,
-    padding=0,
-    scales=2,
-    groups=2,
-    group_channels=2,
-    channels=4,
-    blocks=1,
-    block_cells=1,
-    group_cells=1,
-)
 
 
 def config(model: NVAEConfig | MLPConfig) -> RunConfig:

@@ -6,25 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from mrtc.architectures import NVAEConfig, NVAEDecoder, NVAEEncoder
+from mrtc.architectures import NVAEDecoder, NVAEEncoder
 from mrtc.errors import MrtcError
 from mrtc.hierarchical_vae import HierarchicalVAE
 from mrtc.layers.cells import DecoderCell, EncoderCell
 from mrtc.layers.checkpointing import Recomputable, recompute_activations
 from mrtc.rates import BetaRange
+from tests.hierarchies import SMALL
 from tests.toys import small_vae
-
-SMALL = NVAEConfig(
-    image_side=8,
-    padding=0,
-    scales=2,
-    groups=2,
-    group_channels=2,
-    channels=4,
-    blocks=1,
-    block_cells=1,
-    group_cells=1,
-)
 
 
 def make() -> HierarchicalVAE:

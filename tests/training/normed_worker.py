@@ -29,20 +29,10 @@ from mrtc.training.state import Checkpoint
 from mrtc.vae import VAE
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # a package may have installed another `tests`
+from hierarchies import SMALL
 from toys import SHAPE, Crosses
 
 CPU = torch.device("cpu")
-SMALL = NVAEConfig(
-    image_side=8,
-    padding=0,
-    scales=2,
-    groups=2,
-    group_channels=2,
-    channels=4,
-    blocks=1,
-    block_cells=1,
-    group_cells=1,
-)
 FLOWING = NVAEConfig(**{**vars(SMALL), "flows": 1})
 NORMED = Design(
     encoder=(Conv(4, 4), Conv(6, 4)),
@@ -52,6 +42,7 @@ NORMED = Design(
     output=Conv(IMAGE, 4),
     batch_norm=True,
 )
+
 MODELS: dict[str, tuple[NVAEConfig | ConvConfig, int | str]] = {
     "hierarchy": (SMALL, "example"),
     "hierarchy-groups": (SMALL, 4),
