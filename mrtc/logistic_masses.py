@@ -239,7 +239,8 @@ def values_of(x: Tensor, levels: int) -> Tensor:
     scaled = x * (levels - 1)
     level = scaled.round().clamp(0, levels - 1)
     off = (scaled - level).abs()
-    if not off.amax() <= TOLERANCE:  # nan fails, too
+    # Nan fails, too. Tensors of other types have no numbers: a step is gone through without any.
+    if type(off) is Tensor and not off.amax() <= TOLERANCE:
         raise DataError(
             f"the logistic mixture is of images whose values are whole multiples of "
             f"1/{levels - 1} in [0, 1], got {x.flatten()[off.argmax()].item():g}; round them to "

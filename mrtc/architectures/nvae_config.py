@@ -64,6 +64,11 @@ class NVAEConfig:
         """The same network without gates."""
         return replace(self, gate=None, gate_init="open")
 
+    def for_side(self, side: int) -> "NVAEConfig":
+        """The same for images of another side, with the least padding that its scales divide."""
+        short = -side % 2 ** (self.blocks + self.scales - 1)
+        return replace(self, image_side=side, padding=short // 2)
+
     @property
     def finest_side(self) -> int:
         """Side of the finest scale, in pixels.
@@ -78,7 +83,7 @@ class NVAEConfig:
                 f"{self.blocks} blocks and {self.scales} scales halve the side of an image "
                 f"{self.blocks + self.scales - 1} times, and {padded} pixels ({self.image_side} "
                 f"and a padding of {self.padding}) are no multiple of {divisor}; choose another "
-                "padding, or fewer blocks or scales"
+                "size or padding, or fewer blocks or scales"
             )
         side: int = padded // 2**self.blocks
         return side

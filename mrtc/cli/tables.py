@@ -96,7 +96,14 @@ def print_scores(results: Results, names: Sequence[str], *, as_json: bool) -> No
 
 
 def _cells(values: Float[np.ndarray, " beta"]) -> list[str]:
-    return ["        -" if math.isnan(value) else f"{value:>9.3f}" for value in values]
+    return ["        -" if math.isnan(value) else f"{_short(value):>9}" for value in values]
+
+
+def _short(value: float) -> str:
+    """In eight characters at the most."""
+    if abs(value) < 1_000:
+        return f"{value:.3f}"
+    return f"{value:.1f}" if abs(value) < 100_000 else f"{value:.2g}"
 
 
 def _remarks(details: Mapping[str, object]) -> list[str]:

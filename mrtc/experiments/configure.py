@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from mrtc.architectures import ModelConfig
+from mrtc.architectures import ModelConfig, NVAEConfig
 from mrtc.distributions import LikelihoodName
 from mrtc.errors import BetaError, MrtcError
 from mrtc.experiments.config import RunConfig
@@ -106,7 +106,7 @@ def build_config(
             seed=seed,
             betas=_betas(betas) or config.betas,
             training=_with_budget(config.training, _given(training)),
-            model=_with_sizes(config.model, model),
+            model=_with_sizes(_for_side(config.model, size), model),
             likelihood=likelihood or config.likelihood,
             sigma=config.sigma if sigma is None else _sigma(sigma),
             image_size=size or config.image_size,
@@ -154,6 +154,10 @@ def _with_sizes(model: ModelConfig, changes: Mapping[str, Any]) -> ModelConfig:
             "out, or choose another preset"
         )
     return replace(model, **changes)
+
+
+def _for_side(model: ModelConfig, size: int | None) -> ModelConfig:
+    return model.for_side(size) if isinstance(model, NVAEConfig) and size is not None else model
 
 
 def _with_budget(training: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:

@@ -39,7 +39,9 @@ class MemoryEstimate:
     def __str__(self) -> str:
         parts = ("weights", "gradients", "optimiser", "activations", "temporary arrays")
         shown = ", ".join(
-            f"{_gib(size)} of {part}" for part, size in zip(parts, astuple(self), strict=True)
+            f"{_gib(size)} of {part}"
+            for part, size in zip(parts, astuple(self), strict=True)
+            if size >= 2**30 / 100
         )
         return f"a step needs about {_gib(self.total)} GiB: {shown}"
 

@@ -216,10 +216,18 @@ def test_colour_images_have_the_parameters_of_a_mixture() -> None:
     assert decoder(noise(config), torch.zeros(1)).shape == (4, 30, 8, 8)
 
 
+@pytest.mark.parametrize(("side", "padding"), [(28, 2), (32, 0), (64, 0), (30, 1)])
+def test_another_side_gets_the_least_padding_that_scales_divide(side: int, padding: int) -> None:
+    config = NVAEConfig().for_side(side)
+    assert (config.image_side, config.padding) == (side, padding)
+    assert config.finest_side == (side + 2 * padding) // 4
+
+
 @pytest.mark.parametrize(
     ("config", "shape", "message"),
     [
         (replace(SMALL, image_side=10), (1, 10, 10), "10 pixels .* no multiple of 4; choose"),
+        (SMALL.for_side(9), (1, 9, 9), "no multiple of 4; choose another size or padding"),
         (replace(SMALL, scales=4), SHAPE, "halve the side of an image 4 times, and 8 pixels"),
         (SMALL, (1, 12, 12), r"images of 8 x 8 pixels, got images of shape \(1, 12, 12\)"),
         (SMALL, (1, 8, 12), "got images of shape"),

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from mrtc.cli.tables import _cells
 from mrtc.results import open_writer, read
 from tests.evaluation.hierarchy_toys import own_images, save_hierarchy
 from tests.results.conftest import make_header, make_values
@@ -45,3 +47,38 @@ def test_a_flat_file_has_no_picture_of_groups(tmp_path: Path, mrtc: Command) -> 
     done = mrtc("plot", tmp_path / "flat.h5", "--kind", "groups")
     assert done.status == 2
     assert "give results of a hierarchy" in done.err
+
+
+def test_a_hierarchy_of_ones_own_images(mrtc: Command, tmp_path: Path) -> None:
+    """Scaled to the size that was asked for, with what a step needs said before the first."""
+    images, rng = tmp_path / "images", np.random.default_rng(0)
+    images.mkdir()
+    for name in range(40):
+        pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(images / f"{name}.png")
+    out = tmp_path / "own.pt"
+    common = ("train", images, "--arch", "nvae", "--steps", "2", "--batch", "8", "--out", out)
+    done = mrtc(*common, "--size", "15")
+    assert done.status == 2
+    assert "15 and a padding of 0" in done.err
+    done = mrtc(*common, "--size", "12")
+    assert done.status == 0, done.err
+    assert "mrtc: a step needs about" in done.err
+    done = mrtc("eval", out, "--data", images, "--betas", "0.1,1", "--metrics", "rates", "--json")
+    assert done.status == 0, done.err
+    assert np.all(np.array(json.loads(done.out)["distortion"]["value"]) > 1_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (-999.9994, "-999.999"),
+        (0.5, "0.500"),
+        (-18_507.71, "-18507.7"),
+        (1_234.56, "1234.6"),
+        (467_200.0, "4.7e+05"),
+    ],
+)
+def test_numbers_keep_to_their_columns(value: float, shown: str) -> None:
+    (cell,) = _cells(np.array([value]))
+    assert cell == f"{shown:>9}"

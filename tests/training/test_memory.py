@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakSet
 
@@ -11,12 +12,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from mrtc.architectures import build_networks
 from mrtc.distributions import DiagonalGaussian
 from mrtc.errors import MrtcError
+from mrtc.hierarchical_vae import HierarchicalVAE
 from mrtc.layers.checkpointing import recompute_activations
 from mrtc.objectives import ObjectiveConfig, objective_terms
+from mrtc.rates import BetaRange
 from mrtc.training.memory import MemoryEstimate, estimate_memory
 from mrtc.training.phantoms import Ledger
+from tests.hierarchies import SMALL
 from tests.toys import SHAPE, small_vae
 from tests.training import memory_worker
 from tests.training.memory_worker import OPTIMIZERS, make_vae, take_steps
@@ -176,6 +181,8 @@ def test_shown_in_one_line() -> None:
         "a step needs about 6.12 GiB: 1.00 of weights, 0.50 of gradients, 2.00 of optimiser, "
         "2.50 of activations, 0.12 of temporary arrays"
     )
+    little = str(MemoryEstimate(1000, 0, 2000, gib, 5000))
+    assert little == "a step needs about 1.00 GiB: 1.00 of activations"
 
 
 def test_what_cannot_be_estimated_is_refused() -> None:
@@ -201,3 +208,12 @@ def test_the_ledger_books_memory_once_and_until_its_last_view_is_gone() -> None:
     assert len(ledger.events) == 2
     del half
     assert ledger.events[2:] == [(1, -32)]
+
+
+def test_checks_of_numbers_are_left_out_where_there_are_none() -> None:
+    """A mixture's images lie on levels, which phantoms cannot; its gradient is what is kept."""
+    config = replace(SMALL, output="logistic_mixture")
+    encoder, decoder = build_networks((3, 8, 8), config)
+    vae = HierarchicalVAE(encoder, decoder, BetaRange(0.1, 10.0), "logistic_mixture")
+    found = estimate_memory(vae, 64, (3, 8, 8), optimizer=ADAM)
+    assert found.activations > 64 * 100 * 8 * 8 * 4
