@@ -78,7 +78,7 @@ def evaluate(
     Example: `mrtc eval ckpt.pt --betas 0.1:10:20 --metrics gaps,sap_continuous`
     """
     from mrtc.evaluation.feature_networks import load_feature_network
-    from mrtc.evaluation.realism import RealismConfig
+    from mrtc.evaluation.realism_config import RealismConfig
     from mrtc.evaluation.scoring import ScoringConfig, score_results
     from mrtc.experiments import evaluate
     from mrtc.experiments.data import require_images

@@ -85,7 +85,7 @@ def find_beta(
     )
 
     from mrtc.evaluation.feature_networks import load_feature_network
-    from mrtc.evaluation.realism import RealismConfig
+    from mrtc.evaluation.realism_config import RealismConfig
     from mrtc.experiments.find_beta import find_beta as search
     from mrtc.metrics.catalogue import DISTANCES
     from mrtc.rates import BetaRange

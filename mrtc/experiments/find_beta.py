@@ -14,7 +14,7 @@ from mrtc.datasets.examples import AttributeExamples, Examples, FactorExamples
 from mrtc.devices import Precision, resolve_device
 from mrtc.errors import CheckpointError, MrtcError
 from mrtc.evaluation.feature_networks import FeatureNetwork
-from mrtc.evaluation.realism import RealismConfig
+from mrtc.evaluation.realism_config import RealismConfig
 from mrtc.evaluation.search import Found, Quantity, find_at_most, find_target
 from mrtc.evaluation.search_best import SCAN_FOR_BEST, find_best
 from mrtc.evaluation.search_count import find_count

@@ -10,7 +10,9 @@ from jaxtyping import Bool, Float, Float64, Int
 from mrtc.datasets.examples import Examples
 from mrtc.evaluation.config import ACTIVE_VARIANCE
 from mrtc.evaluation.feature_networks import FeatureNetwork
-from mrtc.evaluation.realism import RealismConfig, Sampler, moments_of_data
+from mrtc.evaluation.realism_config import RealismConfig
+from mrtc.evaluation.realism_data import moments_of_data
+from mrtc.evaluation.realism_samples import Sampler
 from mrtc.evaluation.search_model import PER_EXAMPLE, Measured
 from mrtc.metrics.catalogue import CATALOGUE, distance_metric
 from mrtc.metrics.frechet import FeatureMoments, frechet_score

@@ -8,7 +8,8 @@ import torch
 from mrtc.devices import resolve_device
 from mrtc.errors import ResultsError
 from mrtc.evaluation.feature_networks import FeatureNetwork
-from mrtc.evaluation.realism import RealismConfig, score_realism
+from mrtc.evaluation.realism import score_realism
+from mrtc.evaluation.realism_config import RealismConfig
 from mrtc.experiments.data import load_images
 from mrtc.experiments.run import load_vae
 from mrtc.metrics.catalogue import DISTANCES, Distance, distance_metric

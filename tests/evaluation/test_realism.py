@@ -7,14 +7,19 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mrtc.errors import MrtcError
-from mrtc.evaluation import realism
+from mrtc.evaluation import realism_data, realism_samples
 from mrtc.evaluation.feature_networks import FeatureNetwork, to_bytes
-from mrtc.evaluation.realism import RealismConfig, score_realism
+from mrtc.evaluation.realism import score_realism
+from mrtc.evaluation.realism_config import RealismConfig
+from mrtc.evaluation.realism_samples import Sampler, normal_parts
 from mrtc.metrics.frechet import frechet_distance
+from mrtc.randomness import torch_stream
 from mrtc.results import Header, Results, open_writer, read
 from mrtc.vae import VAE
 from tests.toys import small_vae
@@ -103,15 +108,15 @@ def score(
 
 
 def test_it_is_the_distance_between_features_of_samples_and_of_data(results: Path):
-    """By hand: the stored noise, decoded and pooled, and numpy's covariance of both."""
+    """By hand: all noise drawn at once, decoded and pooled, and numpy's covariance of both."""
     vae, reference = small_vae(), Drawn(blobs())
     scored = score(results, vae, reference).scores["frechet_my_net"]
     quarters = Quarters()
     real = quarters(to_bytes(reference.images(torch.arange(400)))).numpy()
-    sampler = realism.Sampler(vae, SMALL, CPU)
+    noise = torch.randn(300, 3, generator=torch_stream(0, "realism", "noise"))
     for at in range(2):
         with torch.inference_mode():
-            images = vae.decode(sampler._noise, float(BETA[at])).mean
+            images = vae.decode(noise, float(BETA[at])).mean
         made = quarters(to_bytes(images)).numpy()
         expected = frechet_distance(*(real.mean(0), np.cov(real.T), made.mean(0), np.cov(made.T)))
         assert scored.value[at] == pytest.approx(expected, rel=1e-4)
@@ -165,7 +170,7 @@ def test_all_that_a_distance_depends_on_stands_beside_it(results: Path):
 
 
 def test_what_was_stopped_goes_on_and_what_is_there_is_kept(results: Path):
-    whole = realism.Sampler.features
+    whole = Sampler.features
     done = []
 
     def stopping(self, network, beta, progress):
@@ -175,11 +180,11 @@ def test_what_was_stopped_goes_on_and_what_is_there_is_kept(results: Path):
         return whole(self, network, beta, progress)
 
     vae, reference = small_vae(), Drawn(blobs())
-    with patch.object(realism.Sampler, "features", stopping), pytest.raises(KeyboardInterrupt):
+    with patch.object(Sampler, "features", stopping), pytest.raises(KeyboardInterrupt):
         score(results, vae, reference)
     partly = read(results).scores["kernel_my_net"]
     assert [details is not None for details in partly.details] == [True, False, False]
-    with patch.object(realism.Sampler, "features", autospec=True, side_effect=whole) as features:
+    with patch.object(Sampler, "features", autospec=True, side_effect=whole) as features:
         resumed = score(results, vae, reference)
         assert [call.args[2] for call in features.call_args_list] == [1.0]
         reference.calls.clear()
@@ -197,13 +202,34 @@ def test_distances_do_not_depend_on_how_images_are_batched(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ):
     one = score(results, small_vae(), Drawn(blobs()))
-    monkeypatch.setattr(realism, "BATCH", 7)
-    monkeypatch.setattr(realism, "BLOCK", 30)
+    monkeypatch.setattr(realism_samples, "BATCH", 16)
+    monkeypatch.setattr(realism_data, "BATCH", 7)
+    monkeypatch.setattr(realism_data, "BLOCK", 30)
     other = score(results, small_vae(), Drawn(blobs()), force=True)
     for name in ("frechet_my_net", "kernel_my_net"):
         np.testing.assert_allclose(
             one.scores[name].value, other.scores[name].value, rtol=1e-4, atol=1e-6
         )
+
+
+@given(st.integers(1, 70), st.integers(1, 20), st.sampled_from([16, 32, 64]))
+def test_draws_in_parts_are_those_at_once(count: int, codes: int, rows: int):
+    """Bit for bit, also where fewer numbers are left at the end than torch makes at a time."""
+    parts = list(normal_parts(count, codes, rows, torch.Generator().manual_seed(7)))
+    whole = torch.randn(count, codes, generator=torch.Generator().manual_seed(7))
+    assert torch.equal(torch.cat(parts), whole)
+    assert max(len(part) for part in parts) == min(rows, count)
+
+
+def test_draws_take_the_memory_of_one_part():
+    """All of these at once would take 40 TB."""
+    parts = normal_parts(10**9, 10**4, 64, torch.Generator())
+    assert next(parts).shape == (64, 10**4)
+
+
+def test_parts_that_would_have_other_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"parts of 7 rows .* choose a multiple of 16"):
+        next(normal_parts(10, 2, 7, torch.Generator()))
 
 
 def test_a_decoder_that_diverged_is_a_reason(results: Path):

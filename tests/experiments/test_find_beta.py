@@ -10,7 +10,7 @@ from torch import nn
 
 from mrtc.errors import BetaError, CheckpointError, MrtcError
 from mrtc.evaluation.feature_networks import FeatureNetwork
-from mrtc.evaluation.realism import RealismConfig
+from mrtc.evaluation.realism_config import RealismConfig
 from mrtc.evaluation.scoring import score_results
 from mrtc.experiments import RunConfig, evaluate, preset, run
 from mrtc.experiments.find_beta import Goal, find_beta

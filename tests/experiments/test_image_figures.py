@@ -17,7 +17,7 @@ from mrtc.architectures import MLPConfig
 from mrtc.datasets.images import ByteImages
 from mrtc.errors import DataError
 from mrtc.evaluation.feature_networks import FeatureNetwork
-from mrtc.evaluation.realism import RealismConfig
+from mrtc.evaluation.realism_config import RealismConfig
 from mrtc.experiments import data
 from mrtc.experiments.execute import one_after_another
 from mrtc.experiments.figures import FIGURES, FigureOptions, draw, fig6, fig7, image_runs
@@ -185,7 +185,7 @@ def test_fig6_of_natural_images(
     assert details["parameters"]["samples"] == 60
     assert details["parameters"]["reference_examples"] == 100
     # What is measured is kept, and figure 5 goes on with the same runs.
-    monkeypatch.setattr("mrtc.evaluation.realism._real", None)
+    monkeypatch.setattr("mrtc.evaluation.realism.features_of_data", None)
     draw("fig6-svhn", replace(options, executor=never))
     draw("fig5-svhn", replace(options, executor=never))
     assert name in read_runs(folder / "baselines.h5").values

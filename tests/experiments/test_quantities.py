@@ -11,7 +11,7 @@ from torch import nn
 from mrtc.architectures import LinearConfig, LinearOptimum, build_networks, set_optimal
 from mrtc.errors import MrtcError
 from mrtc.evaluation.feature_networks import FeatureNetwork
-from mrtc.evaluation.realism import RealismConfig
+from mrtc.evaluation.realism_config import RealismConfig
 from mrtc.evaluation.search import find_at_most, find_target
 from mrtc.evaluation.search_best import find_best
 from mrtc.evaluation.search_count import find_count

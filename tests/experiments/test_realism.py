@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from mrtc.errors import ResultsError
-from mrtc.evaluation import realism
 from mrtc.evaluation.feature_networks import FeatureNetwork
-from mrtc.evaluation.realism import RealismConfig
+from mrtc.evaluation.realism_config import RealismConfig
+from mrtc.evaluation.realism_samples import Sampler
 from mrtc.experiments import RunConfig, evaluate, run
 from mrtc.experiments import realism as experiment
 from mrtc.experiments.data import load_for
@@ -66,7 +66,7 @@ def test_scores_are_added_to_the_evaluation_and_kept(checkpoint: Path):
     assert np.isfinite(results.scores["frechet_rows"].value).all()
     assert np.isfinite(results.metric("rate")).all()
     before = out.read_bytes()
-    with patch.object(realism.Sampler, "features", side_effect=AssertionError):
+    with patch.object(Sampler, "features", side_effect=AssertionError):
         evaluate_realism(checkpoint, out, network, **common)
     assert out.read_bytes() == before
 

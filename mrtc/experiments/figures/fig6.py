@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mrtc.errors import MrtcError
 from mrtc.evaluation.feature_networks import FeatureNetwork, load_feature_network
-from mrtc.evaluation.realism import RealismConfig
+from mrtc.evaluation.realism_config import RealismConfig
 from mrtc.experiments.figures.image_runs import ImageRuns, train_images
 from mrtc.experiments.figures.options import FigureOptions
 from mrtc.experiments.figures.published import FIG6_ACTIVE_UNITS, FIG6_FID, Marks
