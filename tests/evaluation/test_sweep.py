@@ -204,19 +204,23 @@ def test_the_importance_weighted_bound_lies_between_the_elbo_and_the_likelihood(
 ) -> None:
     """log p(x) from 200,000 draws of the prior, which suffice for so small a model."""
     config = EvaluationConfig(("x", "y"), importance_samples=64)
-    results = evaluated(vae, tmp_path / "r.h5", config)
-    bound, elbo = results.metric("importance_weighted_bound"), results.metric("elbo")
+    results = evaluated(vae, tmp_path / "few.h5", config)
+    few, elbo = results.metric("importance_weighted_bound"), results.metric("elbo")
     error = np.hypot(
         results.metric("importance_weighted_bound_error"), results.metric("distortion_error")
     )
-    assert (bound > elbo - 3 * error).all()
+    assert (few > elbo - 3 * error).all()
     effective = results.metric("effective_samples")
     assert ((effective >= 1) & (effective <= 64)).all()
+    config = EvaluationConfig(("x", "y"), importance_samples=1024)
+    bound = evaluated(vae, tmp_path / "many.h5", config).metric("importance_weighted_bound")
+    assert (bound > few).all()
     x = Crosses().images(torch.arange(64)).flatten(1)
     z = torch.randn(200_000, 3, generator=torch.manual_seed(1))
     for beta, value in zip(BETAS, bound, strict=True):
         with torch.inference_mode():
             logits = vae.decode(z, float(beta)).logits.flatten(1)
             log_p = x @ logits.mT - torch.nn.functional.softplus(logits).sum(1)
-        truth = float((log_p.logsumexp(1) - np.log(len(z))).mean())
-        assert value == pytest.approx(truth, abs=0.15)
+        truth = float((log_p.double().logsumexp(1) - np.log(len(z))).mean())
+        # What is left is the bound's own slack: with 64 draws it is twice that in places.
+        assert truth - 0.2 < value < truth + 0.02

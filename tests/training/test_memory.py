@@ -133,7 +133,7 @@ def test_activations_are_what_autograd_keeps_in_a_real_pass(network: str) -> Non
         kept.pop(tensor.data_ptr(), None)
     found = estimate_memory(vae, batch, shape, optimizer=ADAM)
     # A little later, when temporary arrays are largest, the first few are free again.
-    assert found.activations == pytest.approx(sum(kept.values()), rel=0.03)
+    assert 0.95 * sum(kept.values()) <= found.activations <= sum(kept.values())
 
 
 def test_a_batch_in_parts_needs_the_activations_of_a_part() -> None:
