@@ -40,6 +40,7 @@ class HierarchicalVAE(VAE):
         super().__init__(encoder, decoder, codes, betas, likelihood)
         self.groups = decoder.groups
         # Cells are of many small convolutions, which are faster with channels last everywhere.
+        # torch's types leave this form of to() out.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def posterior(

@@ -254,6 +254,7 @@ class VAE(nn.Module):
             log_sigma = self.noise(rate_code).repeat_interleave(len(out) // len(rate_code))
             return Gaussian(out, log_sigma)
         if self.likelihood == "logistic_mixture":
+            # Its protocol has no such entry, as decoders of other data have none.
             channels: int = self.decoder.image_channels  # type: ignore[assignment]
             return DiscretisedLogisticMixture(out, channels)
         return Bernoulli(out) if self.likelihood == "bernoulli" else SquaredError(out)

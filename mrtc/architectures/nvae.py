@@ -177,7 +177,7 @@ class NVAEDecoder(nn.Module):
         found: list[tuple[Latent, Latent, Latent]] = []
 
         def draw(group: int, state: Map, prior: Moments | None) -> Latent:
-            stage: GroupStage = self.stages[group]  # type: ignore[assignment]
+            stage = self._stage(group)
             moments, z = stage.draw(features[group], noises[group], state, prior, rate_code)
             found.append((*moments, z))
             return z
@@ -198,7 +198,7 @@ class NVAEDecoder(nn.Module):
         state = self.start.expand(batch, -1, -1, -1)
         ups = iter(self.ups)
         for index, group in enumerate(self.groups):
-            stage: GroupStage = self.stages[index]  # type: ignore[assignment]
+            stage = self._stage(index)
             if state.shape[-1] < group.side:
                 state = next(ups)(state, rate_code)
             state, prior = stage.before(state, rate_code)
@@ -211,6 +211,11 @@ class NVAEDecoder(nn.Module):
         inside = slice(self.padding, state.shape[-1] - self.padding)
         image: Tensor = self.output(F.elu(state), rate_code)[..., inside, inside]
         return image.float().sigmoid() if self.output_kind == "sigmoid" else image
+
+    def _stage(self, group: int) -> "GroupStage":
+        # A ModuleList does not say of which modules it is.
+        stage: GroupStage = self.stages[group]  # type: ignore[assignment]
+        return stage
 
 
 class GroupStage(nn.Module):

@@ -177,7 +177,7 @@ class _EfficientNet(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         # Half as fast again in this layout on a processor.
-        # torch's types know no memory format here.
+        # torch's types leave this form of to() out.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: UInt8[Tensor, "batch 3 row column"]) -> Float[Tensor, "batch 1280"]:

@@ -119,6 +119,7 @@ class EncoderCell(Recomputable):
 
     def forward(self, x: Image, rate_code: RateCode) -> Hidden:
         """The cell's output; ``rate_code`` as in :meth:`Gated.forward`."""
+        # A ModuleList does not say of which modules it is.
         first: Gated
         second: Gated
         first, second = self.convolutions  # type: ignore[assignment]

@@ -19,9 +19,10 @@ CONVOLUTIONS = (
 )
 
 
-SHARED = 8
-"""With so many examples to a beta, gates in the weights of a window of one pixel cost next to
-nothing; with fewer, a product of matrices for each beta costs more than gates on what comes out."""
+PIXELS_PER_CHANNEL = 2
+"""With so many pixels of one beta to an input channel, gates in the weights of a window of one
+pixel, a product of matrices for each beta, cost no more than gates on what comes out, and next to
+nothing with four times as many."""
 
 
 class Gated(nn.Module):
@@ -61,11 +62,12 @@ class Gated(nn.Module):
         if not _is_of_pixels(self.layer):
             return self.scale(apply_layer(self.layer, x), rate_code)
         weight = getattr(self.layer, "normalised_weight", self.layer.weight).flatten(1)
-        if self.gate is None or len(x) < SHARED * len(rate_code):
-            return self.scale(_product(x, weight[None], self.layer.bias), rate_code)
-        gate = self.gate(rate_code)
-        bias = None if self.layer.bias is None else (gate * self.layer.bias)[:, None]
-        return _product(x, gate[..., None] * weight, bias)
+        pixels = len(x) * x.shape[2:].numel() // len(rate_code)
+        if self.gate is None or pixels < PIXELS_PER_CHANNEL * weight.shape[1]:
+            return self.scale(_product(x, weight.mT[None], self.layer.bias), rate_code)
+        gate = self.gate(rate_code)[:, None]
+        bias = None if self.layer.bias is None else gate * self.layer.bias
+        return _product(x, gate * weight.mT, bias)
 
     def factors(
         self, rate_code: Float[Tensor, " group"], batch: int
@@ -101,12 +103,12 @@ class Gated(nn.Module):
 
 def _product(
     x: Float[Tensor, "batch channel height width"],
-    weight: Float[Tensor, "group feature channel"],
+    weight: Float[Tensor, "group channel feature"],
     bias: Float[Tensor, "..."] | None,
 ) -> Float[Tensor, "batch feature height width"]:
     """A convolution with a window of one pixel, with weights for each group of examples."""
     pixels = x.permute(0, 2, 3, 1).reshape(len(weight), -1, x.shape[1])
-    out = torch.bmm(pixels, weight.mT)
+    out = torch.bmm(pixels, weight)
     if bias is not None:
         out = out + bias.to(out.dtype)
     return out.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)

@@ -1,7 +1,7 @@
 """What a report shows: numbers of models over beta, baselines put together as one series."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,18 +163,7 @@ def _scalars(results: Results) -> Iterator[tuple[str, Variable]]:
     for name in results.metrics:
         variable = VARIABLES[name]
         if variable.dims == ("beta",) and not name.endswith("_error"):
-            yield name, _with_unit(variable, unit_of(variable, results.config))
-
-
-def _with_unit(variable: Variable, unit: str) -> Variable:
-    return Variable(
-        variable.name,
-        variable.dims,
-        unit,
-        variable.long_name,
-        variable.source,
-        variable.direction,
-    )
+            yield name, replace(variable, unit=unit_of(variable, results.config))
 
 
 def _shares(results: Results) -> Float[np.ndarray, "beta code factor"] | None:
@@ -193,7 +182,7 @@ def _of_runs(name: str, runs: RunSet) -> Series:
     variables = {key: one for key, one in variables.items() if not key.endswith("_error")}
     values, low, high = {}, {}, {}
     for key, variable in variables.items():
-        variables[key] = _with_unit(variable, unit_of(variable, runs.config))
+        variables[key] = replace(variable, unit=unit_of(variable, runs.config))
         found = np.isfinite(runs.values[key])
         count = found.sum(0)
         total = np.where(found, runs.values[key], 0).sum(0)

@@ -118,6 +118,7 @@ def estimate_memory(
         )
         loss = terms["objective"].mean()
         kept = set(_in_use(ledger.events))
+        # torch gives backward() no type.
         loss.backward()  # type: ignore[no-untyped-call]
     del out, terms, loss
     gradients = _blocks(p.grad for p in copy.parameters() if p.grad is not None)

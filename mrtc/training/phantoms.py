@@ -70,6 +70,7 @@ class Phantom(Tensor):
     ledger: Ledger
     block: _Block
 
+    # What is called with it goes on to __torch_dispatch__; torch has no public name for that.
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod

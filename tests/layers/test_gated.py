@@ -6,7 +6,6 @@ from torch import nn
 from torch.func import functional_call
 
 from mrtc.layers import Gated, GateKind
-from mrtc.layers.gated import SHARED
 from mrtc.layers.normalised import NormalisedConv2d
 
 LAYERS = {
@@ -51,12 +50,16 @@ def test_one_code_serves_a_group_of_consecutive_examples() -> None:
 
 @pytest.mark.parametrize("layer", [nn.Conv2d(3, 4, 1), NormalisedConv2d(3, 4)])
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
-def test_windows_of_one_pixel_have_gates_in_their_weights_where_many_share_them(
-    layer: nn.Conv2d, order: torch.memory_format
+@pytest.mark.parametrize("side", [1, 5])
+def test_windows_of_one_pixel_have_gates_in_their_weights_where_many_pixels_share_them(
+    layer: nn.Conv2d, order: torch.memory_format, side: int
 ) -> None:
-    """The same up to rounding as gates on what torch's convolution gives; gradients too."""
+    """The same up to rounding as gates on what torch's convolution gives; gradients too.
+
+    With 2 pixels of each beta the gates are on what comes out, with 50 in the weights.
+    """
     gated = Gated(layer, "sigmoid", "paper")
-    x = torch.randn(2 * SHARED, 3, 5, 5).contiguous(memory_format=order)
+    x = torch.randn(4, 3, side, side).contiguous(memory_format=order)
     codes = torch.tensor([-1.0, 0.5])
     plain = gated.scale(layer(x), codes)
     weights = torch.linspace(-1, 1, plain.numel()).reshape(plain.shape)
