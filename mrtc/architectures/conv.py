@@ -96,8 +96,8 @@ DESIGNS: dict[ConvName, dict[int, Design]] = {
 class ConvEncoder(ImageEncoder):
     """Image to posterior, by convolutions.
 
-    Batch normalisation is torch's: in training its means and variances are those of the batch, of
-    all betas in it together; in evaluation they are running means over batches.
+    In training the means and variances of batch normalisation are those of the batch, of all betas
+    and all processes together; in evaluation they are running means over batches.
 
     Args:
         image_shape: Of one image, (channels, side, side).

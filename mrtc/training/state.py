@@ -98,7 +98,7 @@ class Checkpoint:
         content = _read(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointError(
-                f"{path} was not written by mrtc; give a checkpoint that `mrtc train` wrote"
+                f"{path} is no checkpoint of mrtc; give one that `mrtc train` wrote"
             )
         if content["version"] > VERSION:
             raise CheckpointError(

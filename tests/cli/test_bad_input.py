@@ -31,9 +31,9 @@ def refused(mrtc: Command, *arguments: str | Path) -> str:
 def test_bad_checkpoints(mrtc: Command, checkpoint: Path, command: str) -> None:
     assert "there is no checkpoint at no.pt" in refused(mrtc, command, "no.pt")
     Path("cut.pt").write_bytes(checkpoint.read_bytes()[:1000])
-    assert "was not written by mrtc" in refused(mrtc, command, "cut.pt")
+    assert "is no checkpoint of mrtc" in refused(mrtc, command, "cut.pt")
     torch.save({"w": torch.ones(1)}, "foreign.pt")
-    assert "was not written by mrtc" in refused(mrtc, command, "foreign.pt")
+    assert "is no checkpoint of mrtc" in refused(mrtc, command, "foreign.pt")
     torch.save({"format": "mrtc-checkpoint", "version": 99}, "new.pt")
     assert "has checkpoint format 99, and this mrtc reads up to 1" in refused(
         mrtc, command, "new.pt"

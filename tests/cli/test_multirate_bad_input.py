@@ -121,7 +121,7 @@ def test_files_of_another_kind_are_told_apart(mrtc: Command, here: Path, command
     (here / "notes.pt").write_text("my notes")
     assert "it starts with b'my notes'; give" in refused(mrtc, command, "notes.pt", *options)
     torch.save({"w": torch.ones(1)}, "foreign.pt")
-    assert "was not written by mrtc" in refused(mrtc, command, "foreign.pt", *options)
+    assert "is no checkpoint of mrtc" in refused(mrtc, command, "foreign.pt", *options)
     assert "pictures; `mrtc train`" in refused(mrtc, command, "pictures", *options)
 
 

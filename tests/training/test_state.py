@@ -75,7 +75,7 @@ def test_a_truncated_checkpoint(tmp_path: Path, share: float) -> None:
     checkpoint().save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    assert "was not written by mrtc" in refused(path)
+    assert "is no checkpoint of mrtc" in refused(path)
 
 
 def test_a_damaged_checkpoint(tmp_path: Path) -> None:
@@ -84,17 +84,17 @@ def test_a_damaged_checkpoint(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
     path.write_bytes(data)
-    assert "is damaged" in refused(path) or "was not written by mrtc" in refused(path)
+    assert "is damaged" in refused(path) or "is no checkpoint of mrtc" in refused(path)
 
 
 def test_foreign_files(tmp_path: Path) -> None:
     path = tmp_path / "c.pt"
     path.write_text("<html>not found</html>")
-    assert "was not written by mrtc" in refused(path)
+    assert "is no checkpoint of mrtc" in refused(path)
     torch.save({"state_dict": {"w": torch.ones(2)}}, path)
-    assert "was not written by mrtc" in refused(path)
+    assert "is no checkpoint of mrtc" in refused(path)
     torch.save([1, 2], path)
-    assert "was not written by mrtc" in refused(path)
+    assert "is no checkpoint of mrtc" in refused(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
     refused(path)
