@@ -193,8 +193,7 @@ def _survey(source: ImageSource, *, skip_broken: bool, quiet: bool) -> tuple[lis
             broken.append(f"{look.name} ({look.reason})")
         else:
             raise DataError(
-                f"{source.path}: {look}; {done} of {total} images come before it; "
-                f"{ADVICE}"
+                f"{source.path}: {look}; {done} of {total} images come before it; {ADVICE}"
             ) from look
     if not names:
         raise DataError(

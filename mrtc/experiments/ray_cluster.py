@@ -175,6 +175,11 @@ def _cancel(ray: Any, references: list[Any]) -> None:  # noqa: ANN401 -- a modul
         _, references = ray.wait(
             references, num_returns=len(references), timeout=SECONDS_BETWEEN_LOOKS
         )
+    if references:
+        sys.stderr.write(
+            f"mrtc: {len(references)} runs have not ended {SECONDS_TO_CANCEL:g} s after they were "
+            "cancelled, and may go on; `ray list tasks` on the cluster shows them\n"
+        )
 
 
 def _ending(

@@ -351,6 +351,15 @@ def test_a_cancellation_that_is_forgotten_is_asked_for_again() -> None:
     assert asked == ["first", "second", "second", "second"]
 
 
+def test_a_cancellation_that_is_never_heeded_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ray_cluster, "SECONDS_TO_CANCEL", 0.01)
+    stand_in = SimpleNamespace(cancel=lambda *_, **__: None, wait=lambda left, **_: ([], left))
+    ray_cluster._cancel(stand_in, ["first", "second"])
+    assert "2 runs have not ended 0.01 s after they were cancelled" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("cpus", "gpus"), [(0.0, 0.0), (-1.0, 0.0), (1.0, -1.0), (1.0, 1.5)])
 def test_shares_that_ray_does_not_know_are_refused(cpus: float, gpus: float) -> None:
     with pytest.raises(MrtcError, match="a run cannot have"):
