@@ -73,7 +73,7 @@ class HierarchySetup:
                 schedule="cosine",
                 lowest_rate=1e-4,
                 optimizer="adamax",
-                gate_speed=10.0,  # after 300 steps 4 to 7 nats better at every beta
+                gate_speed=10.0,  # better after 300 steps; see docs/results/nvae.md
                 warmup=100,
             )
         epoch = population // self.batch
