@@ -48,7 +48,10 @@ class BetaRange:
         low, high = (_number(part, text, RANGE_FORM) for part in parts)
         betas = cls(low, high)
         if betas.is_single:
-            raise BetaError(f"the range {text!r} holds one beta; give one with --beta instead")
+            raise BetaError(
+                f"the range {text!r} holds one beta; give two different ones, or train a model of "
+                "one with `mrtc train --beta`"
+            )
         return betas
 
     @property

@@ -61,7 +61,7 @@ def test_a_bad_grid_is_refused(text: str, message: str) -> None:
         ("10:0.1", "is reversed; write it as 0.1:10"),
         ("0:1", "is not positive"),
         ("x:1", "'x' in 'x:1' is not a number"),
-        ("2:2", "holds one beta; give one with --beta"),
+        ("2:2", "holds one beta; give two different ones"),
     ],
 )
 def test_a_bad_range_is_refused(text: str, message: str) -> None:

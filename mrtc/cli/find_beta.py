@@ -50,6 +50,14 @@ def find_beta(
             "there are fewer.",
         ),
     ] = None,
+    group: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Of a hierarchy, with --best and a score of codes, as mig: the latent group, "
+            "counted from the top one (0), which is taken if left out.",
+        ),
+    ] = None,
     feature_network: Annotated[
         Literal["inception", "efficientnet-lite0"],
         typer.Option(help="In whose features; only the distance of inception is FID."),
@@ -99,6 +107,7 @@ def find_beta(
         data=data,
         part=part,
         examples=examples,
+        group=group,
         network=load_feature_network(feature_network, fid_weights) if is_distance else None,
         realism=RealismConfig(fid_samples, fid_reference_examples),
         reference_part=fid_reference,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what stands here is slow to import, and `mrtc --help` is no
 WITH_DECODER = (
     "distortion",
     "elbo",
+    "bits_per_dimension",
     "perplexity",
     "importance_weighted_bound",
     "importance_weighted_perplexity",

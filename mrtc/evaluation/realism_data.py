@@ -127,6 +127,6 @@ def _features(
     progress: Progress,
 ) -> Iterator[Float32[np.ndarray, "chunk feature"]]:
     """Of these examples, chunk by chunk."""
-    for chunk in torch.from_numpy(index).split(BATCH):
+    for chunk in torch.split(torch.from_numpy(index), BATCH):
         yield network(reference.images(chunk.to(device)))
         progress.advance(len(chunk))

@@ -78,5 +78,5 @@ def normal_parts(
         # torch makes the last 16 numbers of a tensor anew if their count is no multiple of 16, so
         # these must not lie in two parts: a last part that is too short is drawn with that before.
         drawn = rows if (left - rows) * codes >= FILLED else left
-        yield from torch.randn(drawn, codes, generator=generator).split(rows)
+        yield from torch.split(torch.randn(drawn, codes, generator=generator), rows)
         left -= drawn

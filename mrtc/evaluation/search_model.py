@@ -18,9 +18,6 @@ from mrtc.vae import VAE
 
 Moments = tuple[Float32[np.ndarray, "example code"], Float32[np.ndarray, "example code"]]
 
-TOP = 0
-"""The group of a hierarchy whose codes are scored in a search."""
-
 
 class Measured:
     """A model on some examples: moments and distortions at any beta, moments kept.
@@ -30,6 +27,7 @@ class Measured:
         examples: The dataset, on ``device``.
         count: How many of them, a stratified subset where there are factors.
         seed: Of the subset, of draws and of scores.
+        group: Of a hierarchy, the latent group whose moments are told.
         device: Where to compute.
         precision: Of the encoder's matrix products.
         quiet: Show no progress.
@@ -42,6 +40,7 @@ class Measured:
         count: int,
         seed: int = 0,
         *,
+        group: int = 0,
         device: torch.device,
         precision: Precision = "auto",
         quiet: bool = False,
@@ -50,7 +49,7 @@ class Measured:
         config = EvaluationConfig((), count, count, seed=seed)  # the subset of an evaluation
         self.index, _ = config.choose(len(examples), grid)
         self.codes, self.seed = vae.codes, seed
-        self._vae, self._examples, self._device = vae, examples, device
+        self._vae, self._examples, self._group, self._device = vae, examples, group, device
         self._moments: dict[float, Moments] = {}
         self._prepare(precision, quiet=quiet)
 
@@ -97,7 +96,7 @@ class Measured:
 
 
 class MeasuredHierarchy(Measured):
-    """A hierarchy: the moments are those of its top group, all else is of all groups.
+    """A hierarchy: the moments are those of one group, all else is of all groups.
 
     What one way down gives at a beta is kept, and serves rate, distortion and active units.
     """
@@ -108,11 +107,11 @@ class MeasuredHierarchy(Measured):
 
     def _at(self, beta: float) -> OnTheWay:
         if beta not in self._found:
-            self._found[beta] = self._ways.measure(beta, TOP)
+            self._found[beta] = self._ways.measure(beta, self._group)
         return self._found[beta]
 
     def moments(self, beta: float) -> Moments:
-        """Mean and log sigma of the top group's posteriors."""
+        """Mean and log sigma of the group's posteriors."""
         return self._at(beta).mean, self._at(beta).log_sigma
 
     def rate(self, beta: float) -> Float64[np.ndarray, " example"]:

@@ -19,7 +19,7 @@ from mrtc.evaluation.search import Found, Quantity, find_at_most, find_target
 from mrtc.evaluation.search_best import SCAN_FOR_BEST, find_best
 from mrtc.evaluation.search_count import find_count
 from mrtc.evaluation.search_curve import REFINE
-from mrtc.evaluation.search_model import PER_EXAMPLE, TOP, Measured, MeasuredHierarchy
+from mrtc.evaluation.search_model import PER_EXAMPLE, Measured, MeasuredHierarchy
 from mrtc.evaluation.search_roots import SCAN
 from mrtc.experiments.data import DATASETS, load_for, load_images
 from mrtc.experiments.evaluate import evaluation_precision
@@ -62,6 +62,7 @@ def find_beta(
     data: Path | str | None = None,
     part: str | None = None,
     examples: int | None = None,
+    group: int | None = None,
     network: FeatureNetwork | None = None,
     realism: RealismConfig | None = None,
     reference_part: str | None = None,
@@ -84,6 +85,8 @@ def find_beta(
         part: Of the dataset's split; the test part by default, where there is one.
         examples: How many are measured on, a stratified subset; 2,000 by default, or all where
             there are fewer.
+        group: Of a hierarchy, the latent group whose codes are scored; the top one by default.
+            Rate, distortion, active units and samples are of all groups.
         network: In whose features, for a distance of samples from data.
         realism: Numbers of samples and of examples, for such a distance; its seed is passed over.
         reference_part: Of the split, for such a distance; that for training by default.
@@ -96,7 +99,8 @@ def find_beta(
         CheckpointError: If the checkpoint cannot be used, or is a baseline.
         BetaError: If ``within`` leaves the trained range.
         DataError: If the data cannot be had.
-        MrtcError: If the goal cannot be met, or its quantity not be measured.
+        MrtcError: If the goal cannot be met, its quantity not be measured, or there is no such
+            group.
     """
     device = resolve_device(device)
     vae, config, loaded = load_vae(checkpoint)
@@ -109,6 +113,12 @@ def find_beta(
     config.betas.require([within.low, within.high])
     name = ALIASES.get(goal.quantity, goal.quantity)
     _check(name, goal)
+    codes = chosen_codes(vae.groups, vae.codes, group)
+    if group is not None and not _is_of_codes(name):
+        raise MrtcError(
+            f"{name} is of all latent groups, and --group is for scores of codes, as --best mig; "
+            "leave out --group"
+        )
     vae = vae.to(device)
     quantity: Quantity | ActiveUnits
     if name in DISTANCES:
@@ -126,6 +136,7 @@ def find_beta(
         kind = MeasuredHierarchy if vae.groups else Measured
         model = kind(
             *(vae, dataset, asked, seed),
+            group=codes.group or 0,
             device=device,
             precision=evaluation_precision(vae, precision, device),
             quiet=quiet,
@@ -139,9 +150,8 @@ def find_beta(
             quantity = MeanOfExamples(model, name, unit)
         else:
             quantity = ScoreOfCodes(model, name, *_known(config.dataset, dataset, name, model))
-            if vae.groups and not quiet:
-                top = chosen_codes(vae.groups, vae.codes, TOP).title
-                sys.stderr.write(f"mrtc: {name} is of the codes of {top}\n")
+            if codes.title and not quiet:
+                sys.stderr.write(f"mrtc: {name} is of the codes of {codes.title}\n")
     return _search(quantity, goal, within, quiet=quiet)
 
 
@@ -167,6 +177,10 @@ def _check(name: str, goal: Goal) -> None:
         )
     if goal.target is not None and not math.isfinite(goal.target):
         raise MrtcError(f"the target of {name} is {goal.target}; give a finite number")
+
+
+def _is_of_codes(name: str) -> bool:
+    return name != "active_units" and name not in PER_EXAMPLE and name not in DISTANCES
 
 
 def _number(asked: int | None, population: int) -> int:

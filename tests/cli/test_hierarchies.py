@@ -41,6 +41,20 @@ def test_the_commands_say_which_group_they_mean(mrtc: Command, tmp_path: Path) -
     assert read(out).header.group == 0
 
 
+def test_a_search_says_which_group_it_means(mrtc: Command, tmp_path: Path) -> None:
+    checkpoint, images = save_hierarchy(tmp_path / "ckpt.pt"), own_images(tmp_path)
+    asked = ("find-beta", checkpoint, "--data", images)
+    done = mrtc(*asked, "--best", "total_correlation", "--group", "2")
+    assert done.status == 0, done.err
+    assert "total_correlation is of the codes of group 2 of 3 (2 maps of 4 x 4)" in done.err
+    done = mrtc(*asked, "--target-rate", "5", "--group", "2")
+    assert done.status == 2
+    assert done.err == (
+        "mrtc: rate is of all latent groups, and --group is for scores of codes, as --best mig; "
+        "leave out --group\n"
+    )
+
+
 def test_a_flat_file_has_no_picture_of_groups(tmp_path: Path, mrtc: Command) -> None:
     with open_writer(tmp_path / "flat.h5", make_header()) as writer:
         writer.write(0, make_values(0))

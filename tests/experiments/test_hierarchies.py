@@ -97,6 +97,27 @@ def test_an_adaptive_grid_and_a_search_go_by_the_same_numbers(
     assert there.metrics["rate_error"][0] == pytest.approx(found.place.error, rel=1e-3)
 
 
+def test_a_search_scores_the_group_that_was_asked_for(
+    checkpoint: Path, tmp_path: Path, common: dict[str, object]
+) -> None:
+    name = "soft_active_units"
+
+    def scores(betas: object, group: int) -> list[float]:
+        path = tmp_path / f"{group}.h5"
+        evaluate(checkpoint, path, betas=betas, group=group, force=True, **common)
+        return score_results(path, (name,), quiet=True).scores[name].value.tolist()
+
+    low, high = scores("0.1,10", 1)
+    found = find_beta(checkpoint, Goal(name, (low + high) / 2), group=1, **common)
+    beta = found.place.beta
+    assert scores(beta, 1) == pytest.approx([found.place.value], rel=1e-4)
+    assert scores(beta, 0) != pytest.approx([found.place.value], rel=0.05)
+    with pytest.raises(MrtcError, match=r"rate is of all latent groups, .* leave out --group"):
+        find_beta(checkpoint, Goal("rate", 5.0), group=1, **common)
+    with pytest.raises(MrtcError, match=r"no group 3; choose --group .* 1 to 2 \(2 maps of"):
+        find_beta(checkpoint, Goal(name, 5.0), group=3, **common)
+
+
 def test_a_doctor_measures_along_draws(
     checkpoint: Path, tmp_path: Path, common: dict[str, object]
 ) -> None:
