@@ -23,18 +23,22 @@ from mrtc.architectures import ConvConfig, LSTMConfig, MLPConfig, ModelConfig, R
 from mrtc.architectures.build import build_networks
 from mrtc.datasets.vocabulary import END, NUM_SPECIAL, PAD, START
 from mrtc.devices import keep_freed_memory
+from mrtc.experiments import preset
 from mrtc.frozen import FrozenTextVAE, FrozenVAE
+from mrtc.hierarchical_vae import HierarchicalVAE
 from mrtc.layers import convolution
 from mrtc.rates import BetaRange
 from mrtc.vae import VAE
 
 VOCABULARY = 10_000
+NVAE = preset("binarized-mnist", "quick", "beta", "nvae").model
 MODELS: dict[str, tuple[tuple[int, ...], ModelConfig, ModelConfig]] = {
     name: (shape, config, plain)
     for name, shape, config, plain in (
         ("mlp", (1, 64, 64), MLPConfig(), MLPConfig(gated="none")),
         ("conv", (1, 28, 28), ConvConfig(), ConvConfig().plain()),
         ("resnet", (1, 28, 28), ResNetConfig(), ResNetConfig().plain()),
+        ("nvae", (1, 28, 28), NVAE, NVAE.plain()),
         ("lstm", (VOCABULARY,), LSTMConfig(), LSTMConfig().plain(head_hidden=True)),
     )
 }
@@ -45,6 +49,8 @@ def make(shape: tuple[int, ...], config: ModelConfig) -> VAE:
     """An untrained model; speed does not depend on the weights."""
     betas = BetaRange(4.0, 4.0) if config.is_plain else BetaRange(0.1, 10.0)
     likelihood = "tokens" if len(shape) == 1 else "bernoulli"
+    if config.kind == "nvae":
+        return HierarchicalVAE(*build_networks(shape, config), betas).eval()
     return VAE(*build_networks(shape, config), config.codes, betas, likelihood).eval()
 
 

@@ -11,21 +11,12 @@ from mrtc.errors import MrtcError
 from mrtc.hierarchy import LatentGroup
 from mrtc.layers import RateGate
 from mrtc.randomness import torch_stream
+from tests import hierarchies
 from tests.architectures.image_checks import images
 from tests.references.hierarchy import way_down
 from tests.references.image_networks import shake
 
-SMALL = NVAEConfig(
-    image_side=8,
-    padding=0,
-    scales=2,
-    groups=2,
-    group_channels=2,
-    channels=4,
-    blocks=1,
-    block_cells=2,
-    group_cells=1,
-)
+SMALL = replace(hierarchies.SMALL, block_cells=2)
 SHAPE = (1, 8, 8)
 CELEBA = NVAEConfig(
     image_side=64, padding=0, scales=3, groups=20, channels=64, blocks=1, block_cells=2

@@ -11,7 +11,6 @@ from mrtc.architectures import (
     LSTMConfig,
     MLPConfig,
     ModelConfig,
-    NVAEConfig,
     ResNetConfig,
     build_networks,
 )
@@ -23,6 +22,7 @@ from mrtc.layers.normalised import NormalisedConv2d
 from mrtc.randomness import torch_stream
 from mrtc.rates import BetaRange
 from mrtc.vae import VAE
+from tests.hierarchies import SMALL
 
 BETAS = BetaRange(0.01, 10.0)
 VOCABULARY = 23
@@ -63,16 +63,7 @@ CASES: dict[str, tuple[tuple[int, ...], ModelConfig]] = {
 }
 """Shape of an example, and configuration: every architecture, design and place of gates."""
 
-NVAE = NVAEConfig(
-    image_side=12,
-    padding=2,
-    groups=2,
-    group_channels=2,
-    channels=4,
-    blocks=1,
-    block_cells=1,
-    group_cells=1,
-)
+NVAE = replace(SMALL, image_side=12, padding=2)
 HIERARCHIES: dict[str, tuple[tuple[int, ...], ModelConfig]] = {
     "nvae": ((1, 12, 12), NVAE),
     "nvae-plain": ((1, 12, 12), NVAE.plain()),
