@@ -103,7 +103,7 @@ def _cells(values: Float[np.ndarray, " beta"]) -> list[str]:
 def _short(value: float) -> str:
     """In eight characters at the most."""
     if abs(value) < 1_000:
-        return f"{value:.3f}"
+        return f"{value:z.3f}"  # never -0.000
     return f"{value:.1f}" if abs(value) < 100_000 else f"{value:.2g}"
 
 
