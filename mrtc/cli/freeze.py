@@ -11,7 +11,7 @@ from mrtc.cli import options
 def freeze(
     checkpoint: options.Checkpoint,
     beta: Annotated[
-        float | None, typer.Option(help="Of the trained range; a baseline has its own.")
+        float | None, typer.Option(help="In the trained range; a baseline has its own.")
     ] = None,
     out: Annotated[
         Path | None,

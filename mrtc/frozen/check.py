@@ -36,12 +36,12 @@ def difference(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
     """The largest of several arrays, each relative to its largest value, or to one if that is less.
 
     One is the scale of what comes out: codes have a standard normal prior, log sigmas, logits and
-    log probabilities are in nats.
+    log probabilities are in nats. NaN if any of the differences is.
     """
-    return max(
-        float((a - b).abs().max()) / max(1.0, float(b.abs().max()))
-        for a, b in zip(ours, theirs, strict=True)
-    )
+    found = [
+        (a - b).abs().max() / b.abs().max().clamp(min=1) for a, b in zip(ours, theirs, strict=True)
+    ]
+    return float(torch.stack([each.double() for each in found]).max())  # Python's loses NaN
 
 
 @torch.no_grad()

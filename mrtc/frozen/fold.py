@@ -25,7 +25,7 @@ from mrtc.architectures.image_networks import ImageDecoder, ImageEncoder
 from mrtc.datasets.vocabulary import END, PAD, START, UNKNOWN
 from mrtc.errors import MrtcError
 from mrtc.frozen.fold_hierarchy import fold_hierarchy
-from mrtc.frozen.folded import Folded, Network, exact, factors
+from mrtc.frozen.folded import Folded, Network, factors
 from mrtc.frozen.frozen_vae import FrozenTextVAE, FrozenVAE, build
 
 VERSION = 1
@@ -85,7 +85,7 @@ def fold(
         {"version": VERSION, "architecture": name, **about, **network.description}, weights
     )
     if isinstance(frozen, FrozenVAE) and "shape" not in frozen.about:
-        zero = exact(rate_code).new_zeros(1, about["codes"], dtype=next(frozen.parameters()).dtype)
+        zero = torch.zeros(1, about["codes"], dtype=next(frozen.parameters()).dtype)
         frozen.about["shape"] = list(frozen.decode(zero).shape[1:])
     return frozen
 

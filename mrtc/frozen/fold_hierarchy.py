@@ -86,7 +86,9 @@ def _top_down(decoder: NVAEDecoder, rate_code: Tensor) -> Folded:
     folded.constant("start", decoder.start)
     folded.add("TopDown", start=list(decoder.start.shape), groups=groups)
     _cells(folded, decoder.behind, rate_code).add("ELU").gated(decoder.output, rate_code)
-    return folded.add("ZeroPad2d", padding=-decoder.padding) if decoder.padding else folded
+    if decoder.padding:
+        folded.add("ZeroPad2d", padding=-decoder.padding)
+    return folded.add("Sigmoid") if decoder.output_kind == "sigmoid" else folded
 
 
 def _group(stage: GroupStage, up: list[nn.Module], rate_code: Tensor) -> dict[str, Folded]:

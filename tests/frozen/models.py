@@ -76,6 +76,7 @@ HIERARCHIES: dict[str, tuple[tuple[int, ...], ModelConfig]] = {
         (3, 12, 12),
         replace(NVAE, output="logistic_mixture", likelihood_components=3),
     ),
+    "nvae-means": ((3, 12, 12), replace(NVAE, output="sigmoid")),
     "nvae-levels": (
         (1, 12, 12),
         replace(NVAE.plain(), output="logistic_mixture", likelihood_components=2),

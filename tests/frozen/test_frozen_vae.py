@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from mrtc.datasets.vocabulary import Vocabulary
-from mrtc.frozen import FrozenTextVAE, frozen_vae, load
+from mrtc.frozen import FrozenTextVAE, FrozenVAE, frozen_vae, load
 from tests.frozen.models import CASES, HIERARCHIES, VOCABULARY, documents, make
 
 SHAPES = {name: shape for name, (shape, _) in {**CASES, **HIERARCHIES}.items()}
@@ -97,12 +97,70 @@ def test_documents_without_tokens_are_refused() -> None:
         frozen.encode(x)
 
 
+def test_words_that_cannot_be_looked_up() -> None:
+    frozen = make("lstm-texar-bare-gated").freeze(0.3)
+    assert isinstance(frozen, FrozenTextVAE)
+    with pytest.raises(ValueError, match=r"came without its words.*freeze the checkpoint"):
+        frozen.tokens([["w3"]])
+    with pytest.raises(ValueError, match="came without its words"):
+        frozen.words(torch.tensor([[1, 5, 2]]))
+    frozen.about["words"] = ["w0"]
+    with pytest.raises(ValueError, match="one is a string; cut it"):
+        frozen.tokens(["w0 w0"])
+
+
+@pytest.mark.parametrize("name", ["mlp-all", "conv-burgess-before_norm", "resnet-28", "nvae"])
+def test_examples_of_another_shape_or_type_are_refused(name: str) -> None:
+    """Convolutions would take other sides, and hierarchies bytes, and compute something."""
+    frozen, shape = make(name).freeze(0.3), SHAPES[name]
+    assert isinstance(frozen, FrozenVAE)
+    x, z = torch.rand(2, *shape), torch.randn(2, frozen.about["codes"])
+    wider = torch.rand(2, *shape[:-1], shape[-1] + 1)
+    for wrong in (x[0], x.flatten(1), wider):
+        with pytest.raises(ValueError, match=r"x is of shape \(batch, 1, .*, got .*a batch of one"):
+            frozen.encode(wrong)
+        with pytest.raises(ValueError, match="x is of shape"):
+            frozen.log_prob(wrong, z)
+    with pytest.raises(ValueError, match=r"got torch\.uint8; give pixels in \[0, 1\]"):
+        frozen.encode((255 * x).byte())
+    for codes in (z[0], z[:, 1:]):
+        with pytest.raises(ValueError, match="z is of shape"):
+            frozen.mean(codes)
+
+
+def test_documents_of_another_shape_or_type_are_refused() -> None:
+    frozen = make("lstm-texar-bare-gated").freeze(0.3)
+    x, z = torch.tensor([[1, 5, 2]]), torch.randn(1, frozen.about["codes"])
+    assert torch.equal(frozen.log_prob(x.int(), z), frozen.log_prob(x, z))
+    for wrong in (x[0], x.float()):
+        with pytest.raises(ValueError, match=r"token numbers, .*make it with `tokens`"):
+            frozen.encode(wrong)
+
+
+@pytest.mark.parametrize("name", ["conv-burgess-before_norm", "nvae-colours"])
+def test_samples_in_another_precision_are_of_the_same_codes(name: str) -> None:
+    frozen = make(name).freeze(0.3)
+    expected = frozen.sample(2, torch.Generator().manual_seed(0))
+    for dtype, tolerance in ((torch.float64, 1e-5), (torch.bfloat16, 0.03)):
+        found = frozen.to(dtype).sample(2, torch.Generator().manual_seed(0))
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float(), expected, rtol=0, atol=tolerance)
+
+
+def test_a_hierarchy_from_a_file_is_as_fast_as_one_just_frozen(tmp_path: Path) -> None:
+    """Files have channels first; convolutions of hierarchies are faster with channels last."""
+    frozen = make("nvae").freeze(0.3)
+    (tmp_path / "m.safetensors").write_bytes(frozen.to_bytes())
+    again = load(tmp_path / "m.safetensors").state_dict()
+    assert all(again[key].stride() == each.stride() for key, each in frozen.state_dict().items())
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     frozen, path = make("mlp-all").freeze(0.3), tmp_path / "m.safetensors"
     with pytest.raises(FileNotFoundError):
         load(path)
     path.write_bytes(frozen.to_bytes()[:500])
-    with pytest.raises(ValueError, match=r"m\.safetensors cannot be read: .*take a copy"):
+    with pytest.raises(ValueError, match=r"m\.safetensors cannot be read: .*give a \.safetensors"):
         load(path)
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(ValueError, match=r"holds no frozen VAE.*give one of"):
