@@ -213,9 +213,10 @@ class FrozenTextVAE(FrozenModel):
         """Mean and log sigma of each code, (document, codes), of ``x``, (document, position).
 
         Raises:
-            ValueError: If ``x`` is of another shape, has no token numbers, or an empty row.
+            ValueError: If ``x`` is of another shape, has no token numbers, padding in front of
+                words, or an empty row.
         """
-        _require_tokens(x)
+        _require_tokens(x, self.pad)
         mean, log_sigma = self.encoder(x)
         return mean, log_sigma
 
@@ -238,7 +239,7 @@ class FrozenTextVAE(FrozenModel):
         Raises:
             ValueError: As :meth:`encode`.
         """
-        _require_tokens(x)
+        _require_tokens(x, self.pad)
         lengths = (x != self.pad).sum(1) - 1
         hidden, _ = self.decoder.read(x[:, :-1], lengths, z, self.start(z))
         document, position = (x[:, 1:] != self.pad).nonzero(as_tuple=True)
@@ -463,11 +464,17 @@ def _require(x: Tensor, name: str, shape: list[int]) -> None:
         )
 
 
-def _require_tokens(x: Tensor) -> None:
+def _require_tokens(x: Tensor, pad: int) -> None:
     if x.ndim != 2 or x.is_floating_point():
         raise ValueError(
             f"x has token numbers, (document, position), got {x.dtype} of shape {tuple(x.shape)}; "
             "make it with `tokens`"
+        )
+    is_pad = x == pad
+    if (front := (is_pad[:, :-1] & ~is_pad[:, 1:]).any(1)).any():
+        raise ValueError(
+            f"document {int(front.nonzero()[0])} has padding ({pad}) in front of other tokens; "
+            "padding stands at the end, make rows with `tokens`"
         )
 
 

@@ -182,10 +182,10 @@ def _annotate(
             joined = [
                 *axes.plot(*points, ":", color="0.2", linewidth=1, zorder=4, label="same beta")
             ]
-        outermost = (points.T / extent).sum(1).argmax()  # where no curve is above it
+        x, y = max(points.T, key=lambda point: (-_covered(point, means), sum(point / extent)))
         axes.annotate(
             f"{beta[at]:.2g}" if axes.texts else f"beta {beta[at]:.2g}",
-            (float(points[0, outermost]), float(points[1, outermost])),
+            (float(x), float(y)),
             xytext=(6, 5),
             textcoords="offset points",
             fontsize=7,
@@ -193,6 +193,22 @@ def _annotate(
             path_effects=[withStroke(linewidth=1.5, foreground="white")],
         )
     return joined
+
+
+def _covered(
+    point: Float[np.ndarray, "2"],
+    means: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, "2 _"]]],
+) -> float:
+    """How far the highest curve at the rate of a point is above it."""
+    above = 0.0
+    for _, mean in means:
+        rate, distortion = mean[:, np.isfinite(mean).all(0)]
+        if not rate.size or not rate.min() <= point[0] <= rate.max():
+            continue
+        order = rate.argsort()
+        height = float(np.interp(point[0], rate[order], distortion[order]))
+        above = max(above, height - float(point[1]))
+    return above
 
 
 def _sparse(mean: Float[np.ndarray, "2 _"]) -> tuple[bool, int]:

@@ -135,6 +135,10 @@ def test_documents_of_another_shape_or_type_are_refused() -> None:
     for wrong in (x[0], x.float()):
         with pytest.raises(ValueError, match=r"token numbers, .*make it with `tokens`"):
             frozen.encode(wrong)
+    padded = torch.tensor([[1, 5, 2, 0], [0, 1, 5, 2]])
+    for refused in (frozen.encode, lambda x: frozen.log_prob(x, z.repeat(2, 1))):
+        with pytest.raises(ValueError, match=r"document 1 has padding \(0\) in front"):
+            refused(padded)
 
 
 @pytest.mark.parametrize("name", ["conv-burgess-before_norm", "nvae-colours"])

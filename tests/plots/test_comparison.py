@@ -164,6 +164,19 @@ def test_betas_are_written_where_no_curve_is_in_the_way(worse: int) -> None:
         assert np.isclose(expected, text.xy).all(1).any()  # type: ignore[attr-defined]
 
 
+def test_betas_are_not_written_under_the_curve_of_the_other_set() -> None:
+    """The long curve reaches further, and is below the short one all the way."""
+    sets = {"short": make_runs(GRID[::4], 2), "long": make_runs(GRID[::4], 2)}
+    points = {"short": ([10, 40, 70], [90, 40, 38]), "long": ([9, 60, 200], [45, 35, 10])}
+    for label, runs in sets.items():
+        for name, values in zip(("rate", "distortion"), points[label], strict=True):
+            runs.values[name][:] = values
+    axes = rate_distortion_of(sets).axes[0]
+
+    written = [text.xy for text in axes.texts]  # type: ignore[attr-defined]
+    assert written == [(10, 90), (40, 40), (200, 10)]
+
+
 def test_sets_at_other_betas_are_not_joined() -> None:
     sets = {"one": make_runs(GRID, 2), "two": make_runs(GRID * 1.1, 2)}
     figure = rate_distortion_of(sets)
