@@ -180,7 +180,8 @@ def _curve_text(comparison: Comparison) -> str:
     volumes = "; ".join(f"{kind} {_seeds(each)}" for kind, each in curves.hypervolume.items())
     return (
         "Distortion at equal rate, multi-rate less baselines, mean over the rates that both "
-        f"reach: {_number(gap.value)} nats (95 %: {_number(gap.low)} to {_number(gap.high)}; "
+        "reach, by straight lines between the betas of the baselines: "
+        f"{_number(gap.value)} nats (95 %: {_number(gap.low)} to {_number(gap.high)}; "
         f"each pair of seeds: {areas}).\n\n"
         f"Hypervolume below rate {rate} and distortion {distortion}, in square nats, each seed "
         f"(greater is better): {volumes}."

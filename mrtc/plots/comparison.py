@@ -43,7 +43,7 @@ from mrtc.plots.theme import (
 )
 from mrtc.results import RunSet, unit_of
 from mrtc.results.sameness import SAME
-from mrtc.statistics import mean_interval
+from mrtc.statistics import distortion_at, mean_interval
 
 Published = tuple[Numbers, Numbers, Numbers | None]
 """Betas, values, and half the length of their error bars if they have any."""
@@ -199,16 +199,9 @@ def _covered(
     point: Float[np.ndarray, "2"],
     means: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, "2 _"]]],
 ) -> float:
-    """How far the highest curve at the rate of a point is above it."""
-    above = 0.0
-    for _, mean in means:
-        rate, distortion = mean[:, np.isfinite(mean).all(0)]
-        if not rate.size or not rate.min() <= point[0] <= rate.max():
-            continue
-        order = rate.argsort()
-        height = float(np.interp(point[0], rate[order], distortion[order]))
-        above = max(above, height - float(point[1]))
-    return above
+    """By how many nats of distortion the highest curve is above a point, at its rate."""
+    heights = [distortion_at(mean[0], mean[1], point[:1]).item() for _, mean in means]
+    return float(np.nanmax([*heights, point[1]]) - point[1])
 
 
 def _sparse(mean: Float[np.ndarray, "2 _"]) -> tuple[bool, int]:
